@@ -1,0 +1,81 @@
+use std::mem;
+use std::time::Duration;
+
+use crate::driver::socket::News;
+use crate::time::Time;
+
+/// How often refused connections are logged at most. Peers that are refused try again and again.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The connections that were refused.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    count: u64,
+    unlogged: u64,
+    quiet_until: Time,
+}
+
+impl Refusals {
+    /// Counts some more, and says so in the log now and then. `is_dead`: nobody is there to admit anyone.
+    pub(super) fn note(&mut self, news: News, is_dead: bool, now: Time) {
+        self.count += news.refused + news.not_listed;
+        self.unlogged += news.refused;
+        if is_dead {
+            self.unlogged += news.not_listed;
+        }
+        if self.unlogged == 0 || now < self.quiet_until {
+            return;
+        }
+        let unlogged = mem::take(&mut self.unlogged);
+        self.quiet_until = now + LOG_EVERY;
+        if is_dead {
+            tracing::error!(
+                refused = unlogged,
+                "the thread that checks keys has ended: nobody is admitted over tcp until the master is restarted"
+            );
+        } else {
+            tracing::warn!(
+                refused = unlogged,
+                "refused connections over tcp: without CURVE, or with a wrong key of this master"
+            );
+        }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_counted_and_logged_now_and_then() {
+        let mut refusals = Refusals::default();
+        let one = News {
+            refused: 1,
+            ..News::default()
+        };
+        for _ in 0..3 {
+            refusals.note(one, false, Time::ZERO);
+        }
+        assert_eq!((refusals.count(), refusals.unlogged), (3, 2));
+        refusals.note(News::default(), false, Time::ZERO + LOG_EVERY);
+        assert_eq!((refusals.count(), refusals.unlogged), (3, 0));
+    }
+
+    #[test]
+    fn what_the_handler_has_logged_is_not_logged_again() {
+        let mut refusals = Refusals::default();
+        let one = News {
+            not_listed: 1,
+            ..News::default()
+        };
+        refusals.note(one, false, Time::ZERO);
+        assert_eq!(refusals.quiet_until, Time::ZERO, "nothing was logged");
+        refusals.note(one, true, Time::ZERO);
+        assert_eq!(refusals.count(), 2);
+        assert_eq!(refusals.quiet_until, Time::ZERO + LOG_EVERY);
+    }
+}

@@ -1,0 +1,125 @@
+//! The connection to the master.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::driver::endpoint::Endpoint;
+use crate::driver::frames::{Parcel, Sending};
+use crate::driver::socket::{Dealer, Options};
+use crate::security::CurveClient;
+use crate::wire::FromWorker;
+
+/// The settings of a worker's sockets. The master, which set the limits, is trusted to keep them, and its own ZMTP heartbeats find
+/// dead connections.
+pub(super) const OPTIONS: Options = Options {
+    max_frame: u64::MAX,
+    linger: Duration::ZERO,
+    heartbeat: None,
+};
+
+/// A DEALER that is replaced whenever the session wants a new connection, and the messages that found no room in it.
+pub(super) struct Control {
+    context: zmq::Context,
+    endpoint: Endpoint,
+    curve: Option<CurveClient>,
+    dealer: Option<Dealer>,
+    outbox: VecDeque<FromWorker>,
+    /// The message that is being sent.
+    parcel: Parcel,
+    /// Whether that message found no room.
+    stuck: bool,
+}
+
+impl Control {
+    pub(super) fn new(
+        context: zmq::Context,
+        endpoint: Endpoint,
+        curve: Option<CurveClient>,
+    ) -> Self {
+        Self {
+            context,
+            endpoint,
+            curve,
+            dealer: None,
+            outbox: VecDeque::new(),
+            parcel: Parcel::default(),
+            stuck: false,
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Opens a new connection. The old one goes, with everything that is in it: it was meant for a master that may be gone.
+    ///
+    /// # Errors
+    /// When descriptors have run out.
+    pub(super) fn open(&mut self) -> io::Result<()> {
+        self.outbox.clear();
+        self.stuck = false;
+        self.dealer = None;
+        let dealer = Dealer::connect(&self.context, &self.endpoint, &OPTIONS, self.curve.as_ref());
+        self.dealer = Some(dealer.map_err(system)?);
+        Ok(())
+    }
+
+    /// Receives a message, if there is one. While a message waits for room none is taken in: what it would lead to had to wait, too.
+    pub(super) fn receive(&mut self, frames: &mut Vec<Bytes>) -> bool {
+        match &mut self.dealer {
+            Some(dealer) if !self.stuck => dealer.receive(frames),
+            _ => false,
+        }
+    }
+
+    /// Sends a message, as soon as there is room.
+    pub(super) fn send(&mut self, message: FromWorker) {
+        self.outbox.push_back(message);
+        self.flush();
+    }
+
+    /// Sends what there is room for.
+    pub(super) fn flush(&mut self) {
+        let Some(dealer) = &mut self.dealer else {
+            return;
+        };
+        loop {
+            if !self.stuck {
+                let Some(message) = self.outbox.pop_front() else {
+                    return;
+                };
+                self.parcel.for_master(message);
+            }
+            self.stuck = dealer.send(&mut self.parcel) == Sending::WouldBlock;
+            if self.stuck {
+                return;
+            }
+        }
+    }
+
+    /// Whether messages wait for room.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    /// Lets what was sent last get out after the socket is closed, for as long.
+    pub(super) fn set_linger(&mut self, linger: Duration) {
+        if let Some(dealer) = &mut self.dealer {
+            dealer.set_linger(linger);
+        }
+    }
+
+    /// The descriptor to poll for input.
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.dealer.as_ref().map(Dealer::fd)
+    }
+}
+
+/// What the system said, out of what libzmq says.
+pub(super) fn system(error: zmq::Error) -> io::Error {
+    io::Error::from_raw_os_error(error.to_raw())
+}

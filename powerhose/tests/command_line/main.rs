@@ -1,0 +1,6 @@
+//! The `powerhose` command as its users meet it.
+
+mod bench;
+mod documented;
+mod help;
+mod usage;

@@ -1,0 +1,6 @@
+//! CURVE and its keys, on real sockets.
+
+mod admission;
+mod keygen;
+mod reach;
+mod support;
