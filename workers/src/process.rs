@@ -1,0 +1,130 @@
+//! What the worker programs do around their handlers: options, log, exit code.
+//!
+//! A mistaken option exits with 64 (`EX_USAGE`); the other codes are those of [`Exit`] and
+//! [`WorkerError`](powerhose::WorkerError).
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, error::ErrorKind};
+use powerhose::{Bytes, Exit, Job, JobError, Worker, WorkerBuilder};
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// The options that every worker program has.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Where the master listens: ipc://PATH or tcp://HOST:PORT
+    #[arg(long, env = "POWERHOSE_CONNECT", value_name = "ENDPOINT")]
+    connect: String,
+
+    /// How many jobs to do at the same time, each in a thread of its own
+    #[arg(long, env = "POWERHOSE_SLOTS", value_name = "N", default_value_t = 1)]
+    slots: u16,
+
+    /// How long to look for a master before giving up, at the start or when it was lost
+    #[arg(
+        long,
+        env = "POWERHOSE_RECONNECT_LIMIT",
+        value_name = "DURATION",
+        default_value = "60s",
+        value_parser = humantime::parse_duration
+    )]
+    reconnect_limit: Duration,
+
+    /// What to log to standard error: a level, or levels by module
+    #[arg(
+        long,
+        env = "POWERHOSE_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
+    log: String,
+}
+
+/// Reads the command line.
+///
+/// # Errors
+///
+/// The code to exit with when there is nothing to run: 0 after help and version have been printed, 64
+/// after a mistake has been told.
+pub fn parse<Command: Parser>() -> Result<Command, ExitCode> {
+    Command::try_parse().map_err(|error| {
+        // Nothing is left to do should the terminal be gone.
+        let _ = error.print();
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+            _ => sysexits::ExitCode::Usage.into(),
+        }
+    })
+}
+
+/// Does jobs of `services` (of the default service, if there are none) until told to stop, and
+/// returns the code to exit with. Unless that is 0, one line on standard error says why.
+pub fn run<Handler>(options: &Options, services: &[String], handler: Handler) -> ExitCode
+where
+    Handler: Fn(Job) -> Result<Bytes, JobError> + Send + Sync + 'static,
+{
+    run_with(options, services, |builder| builder, handler)
+}
+
+/// The same, with settings that only this program has.
+pub fn run_with<Handler>(
+    options: &Options,
+    services: &[String],
+    settings: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+    handler: Handler,
+) -> ExitCode
+where
+    Handler: Fn(Job) -> Result<Bytes, JobError> + Send + Sync + 'static,
+{
+    let filter = match EnvFilter::try_new(&options.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("error: --log {:?} is not a filter: {error}", options.log);
+            return sysexits::ExitCode::Usage.into();
+        }
+    };
+    fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    let builder = services
+        .iter()
+        .fold(Worker::builder(), WorkerBuilder::service);
+    let worker = settings(builder)
+        .connect(&options.connect)
+        .slots(options.slots)
+        .reconnect_limit(options.reconnect_limit)
+        .handler(handler);
+    match worker.run() {
+        Ok(exit) => {
+            if let Some(complaint) = complaint(&exit, options) {
+                eprintln!("error: {complaint}");
+            }
+            exit.into()
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.code().into()
+        }
+    }
+}
+
+fn complaint(exit: &Exit, options: &Options) -> Option<String> {
+    match exit {
+        Exit::MasterLost => {
+            let limit = humantime::format_duration(options.reconnect_limit);
+            Some(format!("no master at {} within {limit}", options.connect))
+        }
+        Exit::Stopped => Some("stopped at once, jobs may have been left undone".into()),
+        Exit::Rejected { message, .. } => Some(format!(
+            "the master at {} refuses this worker: {message}",
+            options.connect
+        )),
+        _ => None,
+    }
+}
