@@ -1,0 +1,14 @@
+//! What operators do to users and nodes: one file per command.
+
+mod add_node;
+mod allocate_user;
+mod clear_node;
+mod count_users;
+mod options;
+mod update_node;
+
+pub(crate) use add_node::AddNode;
+pub(crate) use allocate_user::AllocateUser;
+pub(crate) use clear_node::{RemoveNode, UnassignNode};
+pub(crate) use count_users::CountUsers;
+pub(crate) use update_node::UpdateNode;

@@ -1,0 +1,303 @@
+//! Bearer tokens: Mozilla's, and those of any other issuer.
+
+use std::time::Instant;
+
+use reqwest::header::AUTHORIZATION;
+use serde_json::{Value, json};
+
+use crate::{
+    accounts,
+    issuer::{Issuer, Mood, SigningKey, jwks, now_s},
+    process::{Server, client, json as body},
+    vectors::{read, text},
+};
+
+async fn show(server: &Server, token: &str) -> (u16, Value) {
+    let response = client()
+        .get(server.url("/1.0/sync/1.5"))
+        .header(AUTHORIZATION, format!("Bearer {token}"))
+        .send()
+        .await
+        .unwrap();
+    let status = response.status().as_u16();
+    if status == 503 {
+        assert!(response.headers().contains_key("retry-after"));
+    }
+    (status, body(response).await)
+}
+
+#[tokio::test]
+async fn mozillas_access_tokens_get_the_answers_of_the_vectors() {
+    let vectors = read("oauth_jwt.json");
+    let accounts = accounts::start(vectors["jwks"].clone()).await;
+    let server = Server::start(&[
+        ("oauth.server_url", &accounts),
+        ("oauth.email_domain", "accounts.example.test"),
+    ])
+    .await;
+    let mut uid = None;
+    for case in vectors["cases"].as_array().unwrap() {
+        let (status, body) = show(&server, text(case, "token")).await;
+        let what = format!("{}: {status} {body}", text(case, "id"));
+        if case["expect"] == "reject" {
+            assert_eq!(status, 401, "{what}");
+            assert_eq!(body["status"], "invalid-credentials", "{what}");
+        } else {
+            assert_eq!(status, 200, "{what}");
+            assert_eq!(
+                *uid.get_or_insert(body["uid"].clone()),
+                body["uid"],
+                "{what}"
+            );
+        }
+    }
+}
+
+/// Settings for one issuer of JWTs, which is asked again at every chance.
+async fn server_trusting(issuer: &Issuer, more: &[(&str, &str)]) -> Server {
+    let mut settings = vec![
+        ("issuers.idp.issuer", issuer.url()),
+        ("issuers.idp.domain", "idp.example.test"),
+        ("issuers.idp.audiences", r#"["token-server"]"#),
+        ("jwks.fresh_for", "1ms"),
+        ("jwks.retry_after", "1ms"),
+        ("jwks.timeout", "300ms"),
+    ];
+    settings.extend(more);
+    Server::start(&settings).await
+}
+
+fn claims(issuer: &Issuer) -> Value {
+    json!({
+        "iss": issuer.url(),
+        "sub": "user-1",
+        "aud": ["other", "token-server"],
+        "exp": now_s() + 600,
+        "scope": "openid sync",
+        "groups": ["staff", "sync-users"],
+    })
+}
+
+/// `claims` with one of them changed, or taken away.
+fn with(mut claims: Value, name: &str, value: Value) -> Value {
+    claims[name] = value;
+    claims
+}
+
+#[tokio::test]
+async fn any_issuer_is_found_by_discovery_and_its_conditions_count() {
+    let (first, second) = (SigningKey::es256("a"), SigningKey::eddsa("b"));
+    let stranger = SigningKey::es256("a");
+    let issuer = Issuer::start(jwks(&[&first, &second])).await;
+    let server = server_trusting(
+        &issuer,
+        &[
+            ("issuers.idp.scopes", r#"["sync"]"#),
+            ("issuers.idp.claims", r#"{groups = "sync-users"}"#),
+        ],
+    )
+    .await;
+    let good = claims(&issuer);
+    let (status, first_answer) = show(&server, &first.sign(&good)).await;
+    assert_eq!(status, 200, "{first_answer}");
+    let (status, second_answer) = show(&server, &second.sign(&good)).await;
+    assert_eq!(status, 200, "{second_answer}");
+    assert_eq!(first_answer["uid"], second_answer["uid"], "one user");
+
+    for (what, token) in [
+        ("a foreign key", stranger.sign(&good)),
+        (
+            "a foreign issuer",
+            first.sign(&with(good.clone(), "iss", json!("https://evil.test"))),
+        ),
+        (
+            "another audience",
+            first.sign(&with(good.clone(), "aud", json!("other"))),
+        ),
+        (
+            "too old",
+            first.sign(&with(good.clone(), "exp", json!(now_s() - 60))),
+        ),
+        (
+            "no expiry",
+            first.sign(&with(good.clone(), "exp", Value::Null)),
+        ),
+        (
+            "not yet valid",
+            first.sign(&with(good.clone(), "nbf", json!(now_s() + 600))),
+        ),
+        (
+            "a lesser scope",
+            first.sign(&with(good.clone(), "scope", json!("openid sync:read"))),
+        ),
+        (
+            "another group",
+            first.sign(&with(good.clone(), "groups", json!(["staff"]))),
+        ),
+        ("no user", first.sign(&with(good.clone(), "sub", json!("")))),
+        ("no token", "JUNK".to_owned()),
+    ] {
+        let (status, body) = show(&server, &token).await;
+        assert_eq!(status, 401, "{what}: {body}");
+        assert_eq!(body["status"], "invalid-credentials", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn an_application_takes_only_the_identities_that_it_names() {
+    let key = SigningKey::es256("a");
+    let issuer = Issuer::start(jwks(&[&key])).await;
+    let server = server_trusting(
+        &issuer,
+        &[
+            ("applications.sync.version", "\"1.5\""),
+            ("applications.sync.identities", r#"["browserid"]"#),
+        ],
+    )
+    .await;
+    let (status, body) = show(&server, &key.sign(&claims(&issuer))).await;
+    assert_eq!(status, 401);
+    assert_eq!(body["errors"][0]["description"], "Unsupported");
+}
+
+#[tokio::test]
+async fn an_issuer_is_not_asked_for_every_unknown_key() {
+    let key = SigningKey::es256("a");
+    let issuer = Issuer::start(jwks(&[&key])).await;
+    let server = server_trusting(
+        &issuer,
+        &[("jwks.fresh_for", "1h"), ("jwks.retry_after", "1h")],
+    )
+    .await;
+    let (status, _) = show(&server, &key.sign(&claims(&issuer))).await;
+    assert_eq!(status, 200);
+    for number in 0..20 {
+        let unknown = SigningKey::es256(&number.to_string());
+        let (status, _) = show(&server, &unknown.sign(&claims(&issuer))).await;
+        assert_eq!(status, 401);
+    }
+    assert_eq!(issuer.questions(), 1);
+}
+
+/// Prints what clients see while an issuer of JWTs has its troubles.
+#[tokio::test]
+async fn clients_of_a_server_that_knows_the_keys_notice_no_trouble_of_the_issuer() {
+    let (old, new) = (SigningKey::es256("old"), SigningKey::eddsa("new"));
+    let issuer = Issuer::start(Mood::Fails).await;
+    let server = server_trusting(&issuer, &[]).await;
+    let mut table = vec![format!(
+        "{:<34} {:<22} {:>6} {:>9} {:>8}",
+        "the issuer", "the server", "status", "questions", "ms"
+    )];
+    let troubles = [
+        ("answers 502", Mood::Fails),
+        ("talks garbage", Mood::TalksGarbage),
+        ("says nothing", Mood::SaysNothing),
+    ];
+    for (what, mood) in &troubles {
+        issuer.set(mood.clone());
+        observe(
+            &mut table,
+            &issuer,
+            what,
+            "knows no keys",
+            &server,
+            &old,
+            503,
+        )
+        .await;
+    }
+    issuer.set(jwks(&[&old]));
+    observe(
+        &mut table,
+        &issuer,
+        "is back",
+        "knows no keys",
+        &server,
+        &old,
+        200,
+    )
+    .await;
+    for (what, mood) in &troubles {
+        issuer.set(mood.clone());
+        observe(
+            &mut table,
+            &issuer,
+            what,
+            "knows the keys",
+            &server,
+            &old,
+            200,
+        )
+        .await;
+    }
+    issuer.set(jwks(&[&old, &new]));
+    observe(
+        &mut table,
+        &issuer,
+        "adds a key, uses it",
+        "knows the old key",
+        &server,
+        &new,
+        200,
+    )
+    .await;
+    observe(
+        &mut table,
+        &issuer,
+        "still uses the old one",
+        "knows both",
+        &server,
+        &old,
+        200,
+    )
+    .await;
+    issuer.set(jwks(&[&new]));
+    observe(
+        &mut table,
+        &issuer,
+        "withdraws the old key",
+        "knows both",
+        &server,
+        &new,
+        200,
+    )
+    .await;
+    observe(
+        &mut table,
+        &issuer,
+        "has withdrawn the key in use",
+        "knows the new key",
+        &server,
+        &old,
+        401,
+    )
+    .await;
+    println!("{}", table.join("\n"));
+}
+
+async fn observe(
+    table: &mut Vec<String>,
+    issuer: &Issuer,
+    trouble: &str,
+    state: &str,
+    server: &Server,
+    key: &SigningKey,
+    expected: u16,
+) {
+    // The last answer is no longer fresh.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let (questions, started) = (issuer.questions(), Instant::now());
+    let (status, body) = show(server, &key.sign(&claims(issuer))).await;
+    table.push(format!(
+        "{trouble:<34} {state:<22} {status:>6} {:>9} {:>8}",
+        issuer.questions() - questions,
+        started.elapsed().as_millis()
+    ));
+    assert_eq!(
+        status,
+        expected,
+        "{trouble}, {state}: {body}\n{}",
+        table.join("\n")
+    );
+}

@@ -1,0 +1,116 @@
+use std::{net::TcpListener, path::Path, process::Output};
+
+use tempfile::tempdir;
+
+use crate::process::{needed, program};
+
+/// Runs the program to its end: exit code, standard output, standard error.
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = program().args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn serve(directory: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+    let settings: Vec<String> = needed(directory)
+        .into_iter()
+        .map(|(key, value)| format!("--set={key}={value}"))
+        .collect();
+    let mut arguments = vec!["serve"];
+    arguments.extend(settings.iter().map(String::as_str));
+    arguments.extend(more);
+    run(&arguments)
+}
+
+/// One line, from this program, with these words in it.
+fn assert_line(stderr: &str, words: &[&str]) {
+    assert_eq!(stderr.lines().count(), 1, "more than a line: {stderr}");
+    assert!(stderr.starts_with("token-server: "), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{word} is not in: {stderr}");
+    }
+}
+
+#[test]
+fn a_missing_setting_is_named_and_ends_with_the_code_for_settings() {
+    let (code, _, stderr) = run(&["serve", "--set", "database.url=sqlite:/tmp/x"]);
+    assert_eq!(code, Some(78));
+    assert_line(&stderr, &["browserid"]);
+}
+
+#[test]
+fn a_wrong_setting_is_named_with_its_source() {
+    let directory = tempdir().unwrap();
+    let (code, _, stderr) = serve(directory.path(), &["--set", "http.request_timeout=10"]);
+    assert_eq!(code, Some(78));
+    assert_line(&stderr, &["http.request_timeout", "unit", "command line"]);
+}
+
+#[test]
+fn a_settings_file_that_is_not_there_is_named() {
+    let (code, _, stderr) = run(&["serve", "--settings", "/nonexistent/settings.toml"]);
+    assert_eq!(code, Some(66));
+    assert_line(&stderr, &["/nonexistent/settings.toml"]);
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_remedy() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = tempdir().unwrap();
+    let (code, _, stderr) = serve(directory.path(), &["--listen", &address]);
+    assert_eq!(code, Some(69));
+    assert_line(&stderr, &[&address, "--listen"]);
+
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, _, stderr) = run(&["dev", "--once", "--port", &port]);
+    assert_eq!(code, Some(69));
+    assert_line(&stderr, &[&address, "--port"]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_named() {
+    let directory = tempdir().unwrap();
+    let url = "--set=database.url=sqlite:/nonexistent/users.db";
+    let (code, _, stderr) = serve(directory.path(), &["--listen=127.0.0.1:0", url]);
+    assert_eq!(code, Some(73));
+    assert_line(&stderr, &["/nonexistent/users.db", "database.url"]);
+}
+
+#[test]
+fn wrong_arguments_end_with_the_code_for_usage() {
+    let (code, _, stderr) = run(&["serve", "--colour", "blue"]);
+    assert_eq!(code, Some(64));
+    assert!(stderr.contains("--colour"), "{stderr}");
+    let (code, ..) = run(&["serve", "--set", "nonsense"]);
+    assert_eq!(code, Some(64));
+}
+
+#[test]
+fn settings_can_be_checked_without_serving() {
+    let directory = tempdir().unwrap();
+    let (code, stdout, stderr) = serve(directory.path(), &["--check"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stdout, "the settings are fine\n");
+    assert_eq!(
+        directory.path().read_dir().unwrap().count(),
+        0,
+        "nothing was made"
+    );
+}
+
+#[test]
+fn every_shell_gets_a_completion_script() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, stdout, _) = run(&["completions", shell]);
+        assert_eq!(code, Some(0));
+        assert!(
+            stdout.contains("token-server") && stdout.contains("completions"),
+            "{shell}"
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! The real program: processes, sockets, a database file, and crypto workers.
+
+mod access_tokens;
+mod account_events;
+mod accounts;
+mod administration;
+mod command_line;
+#[path = "../../web/tests/web/databases/database.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the web tier, which use more of it"
+)]
+mod database;
+mod dev;
+mod gateway;
+mod issuer;
+mod observing;
+mod process;
+mod scenarios;
+mod serving;
+mod two_servers;
+mod vectors;
+mod verdicts;

@@ -1,0 +1,211 @@
+use reqwest::{Method, StatusCode, header::AUTHORIZATION};
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+
+use crate::{
+    gateway,
+    process::{Server, client, json, wait_until_gone},
+    vectors::{read, text},
+};
+
+/// A good assertion of the vectors and a gateway that vouches for it.
+async fn good_assertion() -> (String, String) {
+    let vectors = read("browserid_assertions.json");
+    let gateway = gateway::start(vectors["documents"].clone()).await;
+    let case = &vectors["cases"][0];
+    assert_eq!(case["expect"], "accept");
+    (format!("BrowserID {}", text(case, "assertion")), gateway)
+}
+
+#[tokio::test]
+async fn sigterm_stops_the_server_and_its_workers() {
+    let server = Server::start(&[]).await;
+    let workers = server.running.worker_pids();
+    assert_eq!(workers.len(), 2);
+    let response = client()
+        .get(server.url("/__heartbeat__"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let Server { running, directory } = server;
+    running.signal(Signal::TERM);
+    let (status, _) = running.wait();
+    assert!(status.success(), "{status}");
+    for worker in workers {
+        wait_until_gone(worker);
+    }
+    let left: Vec<_> = directory
+        .path()
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["users.db"], "no journal, no socket");
+}
+
+#[tokio::test]
+async fn workers_die_with_a_server_that_was_killed() {
+    let server = Server::start(&[]).await;
+    let workers = server.running.worker_pids();
+    server.running.signal(Signal::KILL);
+    for worker in workers {
+        wait_until_gone(worker);
+    }
+}
+
+#[tokio::test]
+async fn crashed_workers_are_replaced() {
+    let (authorization, gateway) = good_assertion().await;
+    let server = Server::start(&[
+        ("browserid.gateway", &gateway),
+        ("http.request_timeout", "60s"),
+    ])
+    .await;
+    for worker in server.running.worker_pids() {
+        kill_process(worker, Signal::KILL).unwrap();
+        wait_until_gone(worker);
+    }
+    // Nobody but their successors can do the work.
+    let response = client()
+        .get(server.url("/1.0/sync/1.5"))
+        .header(AUTHORIZATION, authorization)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_a_worker_the_answer_is_503_within_the_deadline() {
+    let (authorization, gateway) = good_assertion().await;
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}", directory.path().join("w").display());
+    let server = Server::start(&[
+        ("browserid.gateway", &gateway),
+        ("workers.count", "0"),
+        ("workers.endpoint", &endpoint),
+        ("http.request_timeout", "500ms"),
+    ])
+    .await;
+    let response = client()
+        .get(server.url("/1.0/sync/1.5"))
+        .header(AUTHORIZATION, authorization)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let retry_after = response.headers()["retry-after"].to_str().unwrap();
+    assert!(retry_after.parse::<u64>().unwrap() >= 1);
+    let body: Value = json(response).await;
+    assert_eq!(
+        body,
+        serde_json::json!({
+            "status": "error",
+            "errors": [{"location": "body", "name": "", "description": "Resource is not available"}],
+        })
+    );
+    let response = client()
+        .get(server.url("/__heartbeat__"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_of_every_answer() {
+    let server = Server::start(&[]).await;
+    let long = "x".repeat(40_000);
+    let (get, post) = (Method::GET, Method::POST);
+    for (method, path, header, expected) in [
+        (&get, "/", "", 200),
+        (&get, "/nowhere", "", 404),
+        (&get, "/metrics", "", 404),
+        (&get, "/__error__", "", 500),
+        (&get, "/.well-known/jwks.json", "", 200),
+        (&get, "/1.0/sync/1.5", "", 401),
+        (&get, "/1.0/sync/1.5/more", "", 404),
+        (&get, "/1.0/%ff/1.5", "", 404),
+        (&get, "/__lbheartbeat__", "", 200),
+        (&get, "/__version__", "", 200),
+        (&post, "/1.0/sync/1.5", "", 405),
+        (&get, "/__lbheartbeat__", long.as_str(), 431),
+    ] {
+        let response = client()
+            .request(method.clone(), server.url(path))
+            .header("X-Long", header)
+            .send()
+            .await
+            .unwrap();
+        let what = format!("{method} {path}");
+        assert_eq!(response.status(), expected, "{what}");
+        let headers = response.headers();
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{what}");
+        assert!(
+            headers["x-timestamp"]
+                .to_str()
+                .unwrap()
+                .parse::<u64>()
+                .is_ok(),
+            "{what}"
+        );
+        assert!(headers.contains_key("x-request-id"), "{what}");
+        assert_eq!(headers["content-type"], "application/json", "{what}");
+        let body: Value = json(response).await;
+        assert_eq!(
+            body["status"].is_string(),
+            expected >= 400,
+            "{what}: {body}"
+        );
+    }
+    let response = client()
+        .get(server.url("/__lbheartbeat__"))
+        .body("x".repeat(20_000))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_proxys_request_id_is_kept() {
+    let server = Server::start(&[]).await;
+    let ask = |id: &'static str| {
+        client()
+            .get(server.url("/__lbheartbeat__"))
+            .header("X-Request-Id", id)
+            .send()
+    };
+    let response = ask("from-the_proxy.1").await.unwrap();
+    assert_eq!(response.headers()["x-request-id"], "from-the_proxy.1");
+    let response = ask("not usable {}").await.unwrap();
+    assert_ne!(response.headers()["x-request-id"], "not usable {}");
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_finished_before_the_server_stops() {
+    let (authorization, gateway) = good_assertion().await;
+    let server = Server::start(&[("browserid.gateway", &gateway)]).await;
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let request = client()
+            .get(server.url("/1.0/sync/1.5"))
+            .header(AUTHORIZATION, &authorization);
+        requests.spawn(async move { request.send().await.map(|response| response.status()) });
+    }
+    // The first answers show that requests are in flight.
+    let first = requests.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(first, StatusCode::OK);
+    server.running.signal(Signal::TERM);
+    while let Some(outcome) = requests.join_next().await {
+        match outcome.unwrap() {
+            Ok(status) => assert_eq!(status, StatusCode::OK),
+            // It came when the door was closed already, and was told so at once.
+            Err(error) => assert!(error.is_connect() || error.is_request(), "{error:?}"),
+        }
+    }
+    let Server { running, .. } = server;
+    let (status, _) = running.wait();
+    assert!(status.success(), "{status}");
+}

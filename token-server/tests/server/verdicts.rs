@@ -1,0 +1,105 @@
+//! Assertions, good and bad, made and judged by other people's programs.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::AUTHORIZATION;
+use serde_json::Value;
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use crate::{
+    gateway,
+    process::{Server, client, database, json},
+    vectors::{list, read, text},
+};
+
+#[tokio::test]
+async fn assertions_get_the_answers_of_the_vectors() {
+    let vectors = read("browserid_assertions.json");
+    let gateway = gateway::start(vectors["documents"].clone()).await;
+    let mut judged = 0;
+    for (settings, cases) in by_settings(&vectors) {
+        let mut assignments = vec![
+            ("browserid.gateway", gateway.as_str()),
+            ("browserid.audience", settings.audience.as_str()),
+            // Old keys too, so that every case is judged by its signatures.
+            (
+                "browserid.algorithms",
+                r#"["RS64", "RS128", "RS256", "DS128", "DS256"]"#,
+            ),
+            ("browserid.trusted_issuers", settings.trusted.as_str()),
+        ];
+        if let Some(allowed) = &settings.allowed {
+            assignments.push(("browserid.allowed_issuers", allowed));
+        }
+        let server = Server::start(&assignments).await;
+        let mut users = SqliteConnection::connect_with(
+            &SqliteConnectOptions::new().filename(database(server.directory.path())),
+        )
+        .await
+        .unwrap();
+        let client = client();
+        for case in cases {
+            // All cases are about one account, whose past must not matter.
+            sqlx::raw_sql("DELETE FROM users")
+                .execute(&mut users)
+                .await
+                .unwrap();
+            let response = client
+                .get(server.url("/1.0/sync/1.5"))
+                .header(
+                    AUTHORIZATION,
+                    format!("BrowserID {}", text(case, "assertion")),
+                )
+                .send()
+                .await
+                .unwrap();
+            let status = response.status().as_u16();
+            let body: Value = json(response).await;
+            check(case, status, &body);
+            judged += 1;
+        }
+    }
+    assert!(judged >= 100, "only {judged} cases were judged");
+}
+
+fn check(case: &Value, status: u16, body: &Value) {
+    let what = format!(
+        "{} ({}): {status} {body}",
+        text(case, "id"),
+        text(case, "why")
+    );
+    match &case["expect_http"] {
+        // Old implementations differ; anything but a failure of the server will do.
+        Value::Null => assert!(matches!(status, 200 | 401), "{what}"),
+        expected => {
+            assert_eq!(expected["status"], status, "{what}");
+            if let Some(text) = expected["status_string"].as_str() {
+                assert_eq!(body["status"], text, "{what}");
+            }
+        }
+    }
+}
+
+/// What a server needs to be set to for a case.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct CaseSettings {
+    audience: String,
+    trusted: String,
+    allowed: Option<String>,
+}
+
+fn by_settings(vectors: &Value) -> BTreeMap<CaseSettings, Vec<&Value>> {
+    let mut groups: BTreeMap<CaseSettings, Vec<&Value>> = BTreeMap::new();
+    for case in vectors["cases"].as_array().unwrap() {
+        assert!(case["now_ms"].is_null(), "a server has one clock");
+        let settings = CaseSettings {
+            audience: text(case, "expected_audience").to_owned(),
+            trusted: list(&case["trusted_issuers"]),
+            allowed: case["allowed_issuers"]
+                .is_array()
+                .then(|| list(&case["allowed_issuers"])),
+        };
+        groups.entry(settings).or_default().push(case);
+    }
+    groups
+}

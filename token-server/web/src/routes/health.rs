@@ -1,0 +1,55 @@
+//! What load balancers and deployments ask.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{app::App, failure::Failure};
+
+/// Whether the process answers at all.
+pub(crate) async fn load_balancer() -> Json<Value> {
+    Json(json!({}))
+}
+
+#[derive(Serialize)]
+pub(crate) struct Health {
+    status: &'static str,
+    version: &'static str,
+    database: &'static str,
+    workers: &'static str,
+}
+
+/// Whether the process can issue tokens.
+pub(crate) async fn heartbeat(State(app): State<App>) -> (StatusCode, Json<Health>) {
+    let database = app.store().ping().await;
+    if let Err(error) = &database {
+        tracing::error!(%error, "the database doesn't answer");
+    }
+    let workers = app.crypto().jobs().has_workers().await;
+    let healthy = database.is_ok() && workers;
+    let health = Health {
+        status: if healthy { "Ok" } else { "Err" },
+        version: env!("CARGO_PKG_VERSION"),
+        database: if database.is_ok() { "Ok" } else { "Unknown" },
+        workers: if workers { "Ok" } else { "None" },
+    };
+    let status = if healthy {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(health))
+}
+
+/// Fails, so that whoever watches over errors can be tested.
+pub(crate) async fn error() -> Failure {
+    Failure::OnPurpose
+}
+
+/// Which build this is: what the packaging says, or else the version that was compiled in.
+pub(crate) async fn version(State(app): State<App>) -> Json<Value> {
+    Json(match &app.settings().http.version {
+        Some(version) => Value::Object(version.clone()),
+        None => json!({ "name": "token-server", "version": env!("CARGO_PKG_VERSION") }),
+    })
+}

@@ -1,0 +1,386 @@
+//! What an operator can set. Every key has a default except the ones that only the operator can know:
+//! the database, who vouches for users, and the secrets.
+
+mod bearer;
+mod check;
+mod database;
+mod error;
+mod load;
+mod secrets;
+mod token;
+mod units;
+mod version;
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::Duration,
+};
+
+use crypto_jobs::{Secret, SignatureAlgorithm};
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+pub use bearer::{AccountEvents, Issuer, Jwks, OAuth};
+pub use database::{Database, DatabaseServer, DatabaseUrl};
+pub use error::SettingsError;
+pub use load::Sources;
+pub use token::{Token, TokenKind, TokenSecrets};
+pub use units::{Audience, Gateway, HttpUrl, IssuerHost, NodePattern, Share};
+
+/// All settings, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[http]`
+    pub http: Http,
+    /// `[database]`
+    pub database: Database,
+    /// `[browserid]`; without it, BrowserID assertions are not accepted.
+    pub browserid: Option<BrowserId>,
+    /// `[oauth]`; without it, access tokens of Mozilla's flavour are not accepted.
+    pub oauth: Option<OAuth>,
+    /// `[issuers.NAME]`, by name.
+    pub issuers: BTreeMap<String, Issuer>,
+    /// `[jwks]`
+    pub jwks: Jwks,
+    /// `[applications.NAME]`, by name.
+    pub applications: BTreeMap<String, Application>,
+    /// `[users]`
+    pub users: Users,
+    /// `[nodes]`
+    pub nodes: Nodes,
+    /// `[workers]`
+    pub workers: Workers,
+    /// `[metrics]`
+    pub metrics: Metrics,
+    /// `[log]`
+    pub log: Log,
+    /// `[secrets]`
+    pub secrets: Secrets,
+}
+
+/// The HTTP listener and what one request may cost.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address to listen on. Default `127.0.0.1:5000`; TLS is the proxy's business, so think before
+    /// you leave loopback.
+    pub listen: SocketAddr,
+    /// What a request may take from its first byte's routing to its answer, jobs and database
+    /// included; then it gets 503. Default `10s`.
+    #[serde(deserialize_with = "units::duration")]
+    pub request_timeout: Duration,
+    /// How long a connection may wait for its next request, and how long a client may take to send the
+    /// head of one. Set it higher than the time for which a proxy keeps its connections to this server,
+    /// so that it is the proxy that closes them. Default `75s`.
+    #[serde(deserialize_with = "units::duration")]
+    pub idle_timeout: Duration,
+    /// What requests in flight get to finish once the server was told to stop. Default `20s`.
+    #[serde(deserialize_with = "units::duration")]
+    pub drain_timeout: Duration,
+    /// Largest head of a request, in bytes; beyond it 431. Default 32768.
+    pub max_header_bytes: usize,
+    /// Largest body of a request, in bytes; beyond it 413. No route reads one. Default 16384.
+    pub max_body_bytes: u64,
+    /// Addresses of proxies, such as `["127.0.0.1/32"]`, whose `Forwarded` and `X-Forwarded-*` headers
+    /// are believed. Default none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Most connections at a time; further ones wait in the kernel's backlog. Default 4096.
+    pub max_connections: NonZeroUsize,
+    /// What `/__version__` answers: a file as Dockerflow has it, a JSON object with `source`, `version`,
+    /// `commit` and `build`. Read at the start. Default: `version.json` in the directory that the
+    /// server is started in; where there is none, the version that was compiled in.
+    pub version_file: Option<PathBuf>,
+    /// What that file holds.
+    #[serde(skip)]
+    pub version: Option<Map<String, Value>>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5000)),
+            request_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            drain_timeout: Duration::from_secs(20),
+            max_header_bytes: 32 * 1024,
+            max_body_bytes: 16 * 1024,
+            trusted_proxies: Vec::new(),
+            max_connections: NonZeroUsize::new(4096).expect("4096 is not zero"),
+            version_file: None,
+            version: None,
+        }
+    }
+}
+
+/// Whose BrowserID assertions are accepted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrowserId {
+    /// This server's origin as clients know it. No default.
+    pub audience: Audience,
+    /// Issuers that may vouch for addresses of any host. Default none.
+    #[serde(default)]
+    pub trusted_issuers: Vec<IssuerHost>,
+    /// The only issuers that are accepted. Default: every issuer that may speak for the address.
+    #[serde(default)]
+    pub allowed_issuers: Option<Vec<IssuerHost>>,
+    /// Accepted signature algorithms. Default `["RS256", "DS128", "DS256"]`.
+    #[serde(default = "default_algorithms")]
+    pub algorithms: Vec<SignatureAlgorithm>,
+    /// Ask this server for every support document, with the `Host` of the issuer, instead of the
+    /// issuers themselves over HTTPS. The only way to reach private addresses. Default none.
+    #[serde(default)]
+    pub gateway: Option<Gateway>,
+    /// `[browserid.documents]`
+    #[serde(default)]
+    pub documents: Documents,
+}
+
+fn default_algorithms() -> Vec<SignatureAlgorithm> {
+    SignatureAlgorithm::DEFAULT.to_vec()
+}
+
+/// How support documents are fetched and kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Documents {
+    /// What one fetch may take. Default `5s`.
+    #[serde(deserialize_with = "units::duration")]
+    pub timeout: Duration,
+    /// Largest document, in bytes. Default 65536.
+    pub max_bytes: usize,
+    /// How long a document is used without asking again. Default `1h`.
+    #[serde(deserialize_with = "units::duration")]
+    pub fresh_for: Duration,
+    /// How long after its fetch a document is used while its host cannot be asked. Default `1day`.
+    #[serde(deserialize_with = "units::duration")]
+    pub stale_for: Duration,
+    /// How long a host that could not be asked, or that had no document, is left alone. Default
+    /// `15s`.
+    #[serde(deserialize_with = "units::duration")]
+    pub retry_after: Duration,
+    /// Most hosts remembered; the least recently used goes first. Default 1000.
+    pub max_hosts: NonZeroUsize,
+    /// Most fetches at a time for hosts that no setting names. Default 32.
+    pub max_fetches: NonZeroUsize,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            max_bytes: 64 * 1024,
+            fresh_for: Duration::from_secs(60 * 60),
+            stale_for: Duration::from_secs(24 * 60 * 60),
+            retry_after: Duration::from_secs(15),
+            max_hosts: NonZeroUsize::new(1000).expect("1000 is not zero"),
+            max_fetches: NonZeroUsize::new(32).expect("32 is not zero"),
+        }
+    }
+}
+
+/// One application that tokens are issued for, at `/1.0/NAME/VERSION`. Its row in the table of
+/// services is called `NAME-VERSION`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Application {
+    /// The version in the URL, such as `1.5`.
+    pub version: String,
+    /// Where a user's data lies: a pattern with `{node}`, `{uid}` and `{service}`. Default: what the
+    /// table of services says. Must be set where there are no nodes.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// Whether users are spread over nodes. Default true. Without nodes the database isn't asked:
+    /// users need no row in it, `uid` is the user's identifier at the identity provider, and the
+    /// numbers that protect Sync's keys (generation and the like) are not kept.
+    #[serde(default = "default_nodes")]
+    pub nodes: bool,
+    /// `[applications.NAME.token]`
+    #[serde(default)]
+    pub token: Token,
+    /// A file with a secret for this application alone. Default: that of `[secrets]`, which whoever
+    /// has it can make tokens for every application with.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// What `secret_file` holds.
+    #[serde(skip)]
+    pub secret: Option<TokenSecrets>,
+    /// Whose identities count: `browserid`, `oauth`, and names of issuers. Default: all that are set.
+    #[serde(default)]
+    pub identities: Option<Vec<String>>,
+    /// How long a token is good for, and the most that `?duration=` can ask for. In whole seconds.
+    /// Default `5m`.
+    #[serde(
+        default = "default_token_lifetime",
+        deserialize_with = "units::duration"
+    )]
+    pub token_lifetime: Duration,
+}
+
+impl Application {
+    /// Whether identities of `source` count.
+    #[must_use]
+    pub fn takes(&self, source: &str) -> bool {
+        self.identities
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|name| name == source))
+    }
+}
+
+fn default_nodes() -> bool {
+    true
+}
+
+fn default_token_lifetime() -> Duration {
+    Duration::from_secs(5 * 60)
+}
+
+fn default_applications() -> BTreeMap<String, Application> {
+    BTreeMap::from([(
+        "sync".to_owned(),
+        Application {
+            version: "1.5".to_owned(),
+            endpoint: None,
+            nodes: default_nodes(),
+            token: Token::default(),
+            secret_file: None,
+            secret: None,
+            identities: None,
+            token_lifetime: default_token_lifetime(),
+        },
+    )])
+}
+
+/// Who gets in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Users {
+    /// Whether accounts that are not in the database are added. Default true.
+    pub allow_new: bool,
+    /// A file with the users who are let in, and nobody else. One a line: patterns (`*`, `?`, `[...]`)
+    /// for the issuer and the user's id there, with white space between. Read again when it changes.
+    /// Default: everybody.
+    pub allow_file: Option<PathBuf>,
+    /// A file with users who are kept out, written likewise. Default: nobody.
+    pub deny_file: Option<PathBuf>,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self {
+            allow_new: true,
+            allow_file: None,
+            deny_file: None,
+        }
+    }
+}
+
+/// How nodes are filled.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Nodes {
+    /// The share of its capacity that a node is opened for when no node has places left. Default 0.1.
+    pub capacity_release_rate: Share,
+    /// `[[nodes.types]]`: what answers say in `node_type`. The first that fits the node counts.
+    pub types: Vec<NodeType>,
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self {
+            capacity_release_rate: Share::TENTH,
+            types: Vec::new(),
+        }
+    }
+}
+
+/// A name for a group of nodes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeType {
+    /// The name, such as `mysql`.
+    pub label: String,
+    /// Which nodes have it.
+    pub pattern: NodePattern,
+}
+
+/// The crypto workers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workers {
+    /// Worker processes that the server starts. Default: one per core. With 0, workers are expected
+    /// to come by themselves to `endpoint`.
+    pub count: usize,
+    /// Where workers register: `ipc://PATH` or `tcp://HOST:PORT`. Default: a socket in a private
+    /// directory of this run.
+    pub endpoint: Option<String>,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self {
+            count: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            endpoint: None,
+        }
+    }
+}
+
+/// Where `/metrics` is. Default: nowhere, since it tells strangers how busy the server is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Whether it is on the listener of the requests.
+    pub shared: bool,
+    /// A listener of its own for it: `127.0.0.1:9105`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// What is logged, to standard error.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// A `tracing` filter. Default `info`.
+    pub filter: String,
+    /// `text` or `json`. Default `text`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::default(),
+        }
+    }
+}
+
+/// The shape of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The secrets. Each is given either as text (`token`) or as the path of a file that holds it
+/// (`token_file`), whose final newline doesn't count. None has a default.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// What tokens are signed with, shared with the nodes. One of: `secrets.token` (a text, or a list
+    /// with the newest last), `secrets.token_file` (a path, or a list of them), `secrets.nodes_file` (a
+    /// file with lines `node,timestamp:secret,...`), `secrets.master_file` (a path, or a list of them:
+    /// every node's secret is derived from it).
+    pub token: TokenSecrets,
+    /// `secrets.jwt_key_files`: private keys in PEM that JWTs are signed with, the newest last. Their
+    /// public halves are at `/.well-known/jwks.json`. Default none.
+    pub jwt_keys: Vec<Secret>,
+    /// `secrets.metrics`: the key of the hashes that stand for users in the nodes' metrics.
+    pub metrics: Secret,
+}

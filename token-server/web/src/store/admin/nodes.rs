@@ -1,0 +1,76 @@
+use crate::store::{Store, StoreError, database::Value};
+
+/// What to change about a node; `None` leaves it as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NodeChange {
+    /// Users it can hold.
+    pub capacity: Option<i64>,
+    /// Users it may take before places are released again.
+    pub available: Option<i64>,
+    /// Users it has.
+    pub current_load: Option<i64>,
+    /// Whether it is out of service: it takes nobody, and nobody's data there is removed.
+    pub downed: Option<bool>,
+    /// Whether it takes nobody new for a while.
+    pub backoff: Option<bool>,
+}
+
+impl Store {
+    /// Changes a node. Whether there is one of that URL.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database fails.
+    pub async fn update_node(
+        &self,
+        service: i64,
+        url: &str,
+        change: &NodeChange,
+    ) -> Result<bool, StoreError> {
+        let values = [
+            Value::MaybeInt(change.capacity),
+            Value::MaybeInt(change.available),
+            Value::MaybeInt(change.current_load),
+            Value::MaybeInt(change.downed.map(i64::from)),
+            Value::MaybeInt(change.backoff.map(i64::from)),
+            Value::Int(service),
+            Value::Text(url),
+        ];
+        let mut transaction = self.database.begin().await?;
+        let sql = transaction.statements().update_node;
+        let changed = transaction.execute(sql, &values).await?;
+        transaction.commit().await?;
+        Ok(changed > 0)
+    }
+
+    /// Takes all users off a node, and with `remove` the node out of the service. Its users get another
+    /// node when they come next. How many there were; `None` when there is no such node.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database fails.
+    pub async fn clear_node(
+        &self,
+        service: i64,
+        url: &str,
+        now_ms: i64,
+        remove: bool,
+    ) -> Result<Option<u64>, StoreError> {
+        let mut transaction = self.database.begin().await?;
+        let statements = transaction.statements();
+        let node = [Value::Int(service), Value::Text(url)];
+        let rows: Vec<(i64,)> = transaction.rows(statements.node, &node).await?;
+        let Some((id,)) = rows.first().copied() else {
+            return Ok(None);
+        };
+        if remove {
+            // First, so that nobody is sent there meanwhile.
+            let id = [Value::Int(id)];
+            transaction.execute(statements.delete_node, &id).await?;
+        }
+        let users = [Value::Int(now_ms), Value::Int(id)];
+        let cleared = transaction.execute(statements.unassign, &users).await?;
+        transaction.commit().await?;
+        Ok(Some(cleared))
+    }
+}

@@ -1,0 +1,124 @@
+//! The one seam between the store and three kinds of database: statements go in with their values, rows
+//! come out. What the statements are is the business of [`sql`](super::sql).
+
+mod open;
+mod transaction;
+mod value;
+
+use std::time::Duration;
+
+use sqlx::{MySqlPool, PgPool, SqlitePool};
+
+pub(super) use transaction::Transaction;
+use value::bound;
+pub(super) use value::{Readable, Value};
+
+use super::{
+    StoreError,
+    sql::{MYSQL, POSTGRES, SQLITE, Statements},
+};
+use crate::settings::{Database as Settings, DatabaseUrl};
+
+/// Attempts of what is worth another one: a connection that broke, a lost race.
+const ATTEMPTS: u32 = 5;
+
+/// What is waited before the second attempt at most; doubled for each further one.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The pools of connections.
+#[derive(Debug)]
+pub(super) enum Database {
+    /// Any number of readers and one writer, so that this process never waits for its own lock.
+    Sqlite {
+        reader: SqlitePool,
+        writer: SqlitePool,
+    },
+    Postgres(PgPool),
+    MySql(MySqlPool),
+}
+
+impl Database {
+    pub(super) async fn open(settings: &Settings) -> Result<Self, StoreError> {
+        match &settings.url {
+            DatabaseUrl::Sqlite(path) => open::sqlite(path, settings).await,
+            DatabaseUrl::Postgres(server) => open::postgres(server, settings).await,
+            DatabaseUrl::MySql(server) => open::mysql(server, settings).await,
+        }
+    }
+
+    pub(super) fn statements(&self) -> &'static Statements {
+        match self {
+            Self::Sqlite { .. } => &SQLITE,
+            Self::Postgres(_) => &POSTGRES,
+            Self::MySql(_) => &MYSQL,
+        }
+    }
+
+    /// Reads. Connections that broke since they were used last, as after a restart of the database, are
+    /// replaced on the way.
+    pub(super) async fn rows<T: Readable>(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<T>, StoreError> {
+        let mut attempts = Attempts::default();
+        loop {
+            let outcome = match self {
+                Self::Sqlite { reader, .. } => {
+                    bound!(sqlx::query_as(sql), values).fetch_all(reader).await
+                }
+                Self::Postgres(pool) => bound!(sqlx::query_as(sql), values).fetch_all(pool).await,
+                Self::MySql(pool) => {
+                    bound!(mysql sqlx::query_as(sql), values)
+                        .fetch_all(pool)
+                        .await
+                }
+            };
+            match outcome.map_err(StoreError::from) {
+                Err(error) if attempts.again(&error).await => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => {
+                Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            Self::MySql(pool) => Transaction::MySql(pool.begin().await?),
+        })
+    }
+
+    /// Closes every connection, after their statements in flight.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { reader, writer } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+            Self::MySql(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Counts the attempts of one piece of work. A transaction that is tried again must begin by reading what
+/// it builds on, so that it does no harm to run it after a commit whose answer got lost.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(u32);
+
+impl Attempts {
+    /// Whether to try again after `error`, once a pause is over. It is not the same for everybody, or
+    /// those who met once would meet again.
+    pub(super) async fn again(&mut self, error: &StoreError) -> bool {
+        self.0 += 1;
+        if self.0 >= ATTEMPTS || !error.is_transient() {
+            return false;
+        }
+        let most = PAUSE * 2_u32.pow(self.0 - 1);
+        tokio::time::sleep(most.mul_f64(rand::random())).await;
+        true
+    }
+}

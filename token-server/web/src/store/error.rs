@@ -1,0 +1,96 @@
+use std::path::PathBuf;
+
+use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, sqlite::SqliteError};
+
+/// Why the store could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database file or its directory cannot be used.
+    #[error("cannot use the database file {}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// It is a database, but not one of a token server.
+    #[error("{name} is not a token server's database: {reason}")]
+    Foreign {
+        /// The file, or the server and the database's name.
+        name: String,
+        /// What is missing in it.
+        reason: String,
+    },
+    /// No node takes another user. The operator adds one or raises a capacity.
+    #[error("no node has room for another user")]
+    NoNode,
+    /// The service has a node of that URL already.
+    #[error("there is a node {0} already")]
+    NodeExists(String),
+    /// A deleted account's record has lost its node, so there is nothing to send it to.
+    #[error("a retired user has no node")]
+    RetiredWithoutNode,
+    /// The database did not answer, or was locked for too long. Worth another try.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The database answered with something that this server doesn't understand.
+    #[error("the database answered wrongly: {0}")]
+    Unexpected(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::Encode(_)
+            | sqlx::Error::TypeNotFound { .. }
+            | sqlx::Error::RowNotFound => Self::Unexpected(error),
+            other => Self::Unavailable(other),
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether the same is worth another attempt at once: the connection broke, as idle ones do when
+    /// the database restarts, or another writer was in the way.
+    pub(super) fn is_transient(&self) -> bool {
+        let Self::Unavailable(error) = self else {
+            return false;
+        };
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => lost_race(error.as_ref()),
+            _ => false,
+        }
+    }
+
+    /// Whether there is a row like the one to be added already.
+    pub(super) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Unavailable(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+}
+
+fn lost_race(error: &dyn DatabaseError) -> bool {
+    /// Serialization failure, deadlock, lock not available, and PostgreSQL going down.
+    const SQL_STATES: [&str; 5] = ["40001", "40P01", "55P03", "57P01", "57P03"];
+    const SQLITE_BUSY: i32 = 5;
+    const SQLITE_LOCKED: i32 = 6;
+    /// Of MySQL: a lock was not to be had in time, a deadlock, and a server going down.
+    const MYSQL_NUMBERS: [u16; 3] = [1205, 1213, 1053];
+
+    if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
+        return MYSQL_NUMBERS.contains(&error.number());
+    }
+    let Some(code) = error.code() else {
+        return false;
+    };
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        // SQLite's extended codes keep the primary one in their low byte.
+        let primary = code.parse::<i32>().map(|code| code & 0xff);
+        return matches!(primary, Ok(SQLITE_BUSY | SQLITE_LOCKED));
+    }
+    SQL_STATES.contains(&code.as_ref())
+}

@@ -1,0 +1,91 @@
+//! Nodes: which one takes a new user.
+
+use super::{
+    Store, StoreError,
+    database::{Transaction, Value},
+};
+use crate::settings::Share;
+
+/// How often places are released before giving up: every release may open only nodes that back off.
+const RELEASES: usize = 5;
+
+/// How often a node is picked before giving up: its places may be gone by the time one is taken.
+const PICKS: usize = 20;
+
+/// A node to add.
+#[derive(Clone, Debug, Default)]
+pub struct NewNode {
+    /// Its URL, without a slash at the end.
+    pub url: String,
+    /// Users it can hold.
+    pub capacity: i64,
+    /// Users it may take before places are released again.
+    pub available: i64,
+    /// Users it has already.
+    pub current_load: i64,
+    /// Whether it is out of service.
+    pub downed: bool,
+    /// Whether it takes nobody new for a while.
+    pub backoff: bool,
+}
+
+impl Store {
+    /// Adds a node to a service. The node's number.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the service has a node of that URL already, or the database fails.
+    pub async fn add_node(&self, service: i64, node: &NewNode) -> Result<i64, StoreError> {
+        let values = [
+            Value::Int(service),
+            Value::Text(&node.url),
+            Value::Int(node.available),
+            Value::Int(node.current_load),
+            Value::Int(node.capacity),
+            Value::Int(i64::from(node.downed)),
+            Value::Int(i64::from(node.backoff)),
+        ];
+        let mut transaction = self.database.begin().await?;
+        let sql = transaction.statements().add_node;
+        let added = transaction.insert(sql, &values).await.map_err(|error| {
+            if error.is_duplicate() {
+                StoreError::NodeExists(node.url.clone())
+            } else {
+                error
+            }
+        })?;
+        transaction.commit().await?;
+        Ok(added)
+    }
+}
+
+/// Takes a place at the best node: its number and URL.
+pub(super) async fn allocate(
+    transaction: &mut Transaction,
+    service: i64,
+    release_rate: Share,
+) -> Result<(i64, String), StoreError> {
+    let statements = transaction.statements();
+    let mut releases = 0;
+    for _ in 0..PICKS {
+        let best: Vec<(i64, String)> = transaction
+            .rows(statements.best_node, &[Value::Int(service)])
+            .await?;
+        if let Some((id, url)) = best.into_iter().next() {
+            let occupied = transaction
+                .execute(statements.occupy, &[Value::Int(id)])
+                .await?;
+            if occupied > 0 {
+                return Ok((id, url));
+            }
+            // Others have taken its last places since it was picked.
+            continue;
+        }
+        let values = [Value::Real(release_rate.get()), Value::Int(service)];
+        releases += 1;
+        if transaction.execute(statements.release, &values).await? == 0 || releases == RELEASES {
+            break;
+        }
+    }
+    Err(StoreError::NoNode)
+}

@@ -1,0 +1,72 @@
+use super::{COLUMNS, Statements};
+
+/// MySQL and MariaDB. Their usual collations take `A` for `a`, but accounts differ by it: every email is
+/// compared twice, by the index and byte by byte, and so it is bound twice.
+pub(in super::super) const MYSQL: Statements = Statements {
+    schema: include_str!("mysql.sql"),
+    // Every table is committed by itself, so no transaction keeps others from seeing half of them. Should
+    // the lock not be had in time, what is there then is looked at, and refused if it is a half.
+    lock_schema: Some("DO GET_LOCK(CONCAT('token-server ', SHA1(DATABASE())), 60)"),
+    unlock_schema: Some("DO RELEASE_LOCK(CONCAT('token-server ', SHA1(DATABASE())))"),
+    tables: "SELECT table_name FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name IN ('services', 'nodes', 'users')",
+    columns: COLUMNS,
+
+    service: "SELECT id, pattern FROM services WHERE service = ?",
+
+    records: "SELECT uid, nodes.id, nodes.node, generation, COALESCE(keys_changed_at, 0), \
+                  client_state, created_at, replaced_at \
+              FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
+              WHERE email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) \
+                  AND users.service = ? \
+              ORDER BY created_at DESC, uid DESC LIMIT 20",
+    lock_account: Some(
+        "SELECT uid FROM users \
+         WHERE email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) \
+             AND service = ? FOR UPDATE",
+    ),
+    lock_service: Some("SELECT id FROM services WHERE id = ? FOR UPDATE"),
+    insert: "INSERT INTO users \
+             (service, email, nodeid, generation, keys_changed_at, client_state, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+    update: "UPDATE users SET generation = ?, keys_changed_at = ? \
+             WHERE service = ? \
+                 AND email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) \
+                 AND generation <= ? AND COALESCE(keys_changed_at, 0) <= ? AND replaced_at IS NULL",
+    replace_all: "UPDATE users SET replaced_at = ? \
+                  WHERE service = ? \
+                      AND email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) \
+                      AND replaced_at IS NULL AND created_at < ?",
+    replace_one: "UPDATE users SET replaced_at = ? WHERE uid = ? AND replaced_at IS NULL",
+
+    add_node: "INSERT INTO nodes \
+               (service, node, available, current_load, capacity, downed, backoff) \
+               VALUES (?, ?, ?, ?, ?, ?, ?)",
+    // The logarithm of 0 is NULL, which comes first.
+    best_node: "SELECT id, node FROM nodes \
+                WHERE service = ? AND available > 0 AND capacity > current_load \
+                    AND downed = 0 AND backoff = 0 \
+                ORDER BY LOG(current_load) / LOG(capacity), id LIMIT 1",
+    occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
+             WHERE id = ? AND available > 0 AND capacity > current_load",
+    release: "UPDATE nodes SET available = LEAST(CEIL(capacity * ?), capacity - current_load) \
+              WHERE service = ? AND available <= 0 AND capacity > current_load AND downed = 0",
+
+    update_node: "UPDATE nodes SET capacity = COALESCE(?, capacity), \
+                      available = COALESCE(?, available), \
+                      current_load = COALESCE(?, current_load), downed = COALESCE(?, downed), \
+                      backoff = COALESCE(?, backoff) \
+                  WHERE service = ? AND node = ?",
+    node: "SELECT id FROM nodes WHERE service = ? AND node = ?",
+    delete_node: "DELETE FROM nodes WHERE id = ?",
+    unassign: "UPDATE users SET replaced_at = ? WHERE nodeid = ? AND replaced_at IS NULL",
+    place: "UPDATE nodes SET current_load = current_load + 1, \
+                available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = ?",
+    count_users: "SELECT COUNT(DISTINCT email) FROM users \
+                  WHERE service = ? AND replaced_at IS NULL AND created_at <= ?",
+
+    retire: "UPDATE users SET replaced_at = ?, generation = ? \
+             WHERE service = ? AND email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) AND replaced_at IS NULL",
+    raise: "UPDATE users SET generation = ? \
+            WHERE service = ? AND email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) AND generation <= ? AND replaced_at IS NULL",
+};

@@ -1,0 +1,64 @@
+use super::{COLUMNS, Statements};
+
+/// PostgreSQL. Numbers are cast where a table may have them in four bytes.
+pub(in super::super) const POSTGRES: Statements = Statements {
+    schema: include_str!("postgres.sql"),
+    lock_schema: Some("SELECT pg_advisory_xact_lock(hashtext('token-server schema'))"),
+    unlock_schema: None,
+    tables: "SELECT table_name::text FROM information_schema.tables \
+             WHERE table_schema = current_schema() AND table_name IN ('services', 'nodes', 'users')",
+    columns: COLUMNS,
+
+    service: "SELECT id::bigint, pattern::text FROM services WHERE service = $1",
+
+    records: "SELECT uid::bigint, nodes.id::bigint, nodes.node::text, generation::bigint, \
+                  COALESCE(keys_changed_at, 0)::bigint, client_state::text, created_at::bigint, \
+                  replaced_at::bigint \
+              FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
+              WHERE email = $1 AND users.service = $2 \
+              ORDER BY created_at DESC, uid DESC LIMIT 20",
+    // Advisory, since an account without rows has nothing else to lock.
+    lock_account: Some("SELECT 1::bigint FROM pg_advisory_xact_lock(hashtextextended($1, $2))"),
+    lock_service: None,
+    insert: "INSERT INTO users \
+             (service, email, nodeid, generation, keys_changed_at, client_state, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING uid::bigint",
+    update: "UPDATE users SET generation = $1, keys_changed_at = $2 \
+             WHERE service = $3 AND email = $4 AND generation <= $5 \
+                 AND COALESCE(keys_changed_at, 0) <= $6 AND replaced_at IS NULL",
+    replace_all: "UPDATE users SET replaced_at = $1 \
+                  WHERE service = $2 AND email = $3 AND replaced_at IS NULL AND created_at < $4",
+    replace_one: "UPDATE users SET replaced_at = $1 WHERE uid = $2 AND replaced_at IS NULL",
+
+    add_node: "INSERT INTO nodes \
+               (service, node, available, current_load, capacity, downed, backoff) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id::bigint",
+    best_node: "SELECT id::bigint, node::text FROM nodes \
+                WHERE service = $1 AND available > 0 AND capacity > current_load \
+                    AND downed = 0 AND backoff = 0 \
+                ORDER BY CASE current_load WHEN 0 THEN -1 ELSE ln(current_load) / ln(capacity) END, \
+                    id LIMIT 1",
+    occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
+             WHERE id = $1 AND available > 0 AND capacity > current_load",
+    release: "UPDATE nodes SET available = \
+                  LEAST(ceil(capacity * $1::double precision)::int, capacity - current_load) \
+              WHERE service = $2 AND available <= 0 AND capacity > current_load AND downed = 0",
+
+    update_node: "UPDATE nodes SET capacity = COALESCE($1, capacity), \
+                      available = COALESCE($2, available), \
+                      current_load = COALESCE($3, current_load), downed = COALESCE($4, downed), \
+                      backoff = COALESCE($5, backoff) \
+                  WHERE service = $6 AND node = $7",
+    node: "SELECT id::bigint FROM nodes WHERE service = $1 AND node = $2",
+    delete_node: "DELETE FROM nodes WHERE id = $1",
+    unassign: "UPDATE users SET replaced_at = $1 WHERE nodeid = $2 AND replaced_at IS NULL",
+    place: "UPDATE nodes SET current_load = current_load + 1, \
+                available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = $1",
+    count_users: "SELECT COUNT(DISTINCT email) FROM users \
+                  WHERE service = $1 AND replaced_at IS NULL AND created_at <= $2",
+
+    retire: "UPDATE users SET replaced_at = $1, generation = $2 \
+             WHERE service = $3 AND email = $4 AND replaced_at IS NULL",
+    raise: "UPDATE users SET generation = $1 \
+            WHERE service = $2 AND email = $3 AND generation <= $4 AND replaced_at IS NULL",
+};

@@ -1,0 +1,62 @@
+use super::{COLUMNS, Statements};
+
+/// SQLite. A transaction holds the lock of the whole file.
+pub(in super::super) const SQLITE: Statements = Statements {
+    schema: include_str!("sqlite.sql"),
+    lock_schema: None,
+    unlock_schema: None,
+    tables: "SELECT name FROM sqlite_master \
+             WHERE type = 'table' AND name IN ('services', 'nodes', 'users')",
+    columns: COLUMNS,
+
+    service: "SELECT id, pattern FROM services WHERE service = ?",
+
+    records: "SELECT uid, nodes.id, nodes.node, generation, COALESCE(keys_changed_at, 0), \
+                  client_state, created_at, replaced_at \
+              FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
+              WHERE email = ? AND users.service = ? \
+              ORDER BY created_at DESC, uid DESC LIMIT 20",
+    lock_account: None,
+    lock_service: None,
+    insert: "INSERT INTO users \
+             (service, email, nodeid, generation, keys_changed_at, client_state, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING uid",
+    update: "UPDATE users SET generation = ?, keys_changed_at = ? \
+             WHERE service = ? AND email = ? AND generation <= ? \
+                 AND COALESCE(keys_changed_at, 0) <= ? AND replaced_at IS NULL",
+    replace_all: "UPDATE users SET replaced_at = ? \
+                  WHERE service = ? AND email = ? AND replaced_at IS NULL AND created_at < ?",
+    replace_one: "UPDATE users SET replaced_at = ? WHERE uid = ? AND replaced_at IS NULL",
+
+    add_node: "INSERT INTO nodes \
+               (service, node, available, current_load, capacity, downed, backoff) \
+               VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+    best_node: "SELECT id, node FROM nodes \
+                WHERE service = ? AND available > 0 AND capacity > current_load \
+                    AND downed = 0 AND backoff = 0 \
+                ORDER BY CAST(current_load AS REAL) / capacity, id LIMIT 1",
+    occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
+             WHERE id = ? AND available > 0 AND capacity > current_load",
+    release: "UPDATE nodes SET available = min( \
+                  CAST(capacity * ?1 AS INTEGER) + (capacity * ?1 > CAST(capacity * ?1 AS INTEGER)), \
+                  capacity - current_load) \
+              WHERE service = ?2 AND available <= 0 AND capacity > current_load AND downed = 0",
+
+    update_node: "UPDATE nodes SET capacity = COALESCE(?, capacity), \
+                      available = COALESCE(?, available), \
+                      current_load = COALESCE(?, current_load), downed = COALESCE(?, downed), \
+                      backoff = COALESCE(?, backoff) \
+                  WHERE service = ? AND node = ?",
+    node: "SELECT id FROM nodes WHERE service = ? AND node = ?",
+    delete_node: "DELETE FROM nodes WHERE id = ?",
+    unassign: "UPDATE users SET replaced_at = ? WHERE nodeid = ? AND replaced_at IS NULL",
+    place: "UPDATE nodes SET current_load = current_load + 1, \
+                available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = ?",
+    count_users: "SELECT COUNT(DISTINCT email) FROM users \
+                  WHERE service = ? AND replaced_at IS NULL AND created_at <= ?",
+
+    retire: "UPDATE users SET replaced_at = ?, generation = ? \
+             WHERE service = ? AND email = ? AND replaced_at IS NULL",
+    raise: "UPDATE users SET generation = ? \
+            WHERE service = ? AND email = ? AND generation <= ? AND replaced_at IS NULL",
+};

@@ -1,0 +1,192 @@
+//! Databases of tests. SQLite needs nothing; a server is asked where `POWERHOSE_TEST_DATABASES` names its
+//! kind, as CI does with `sqlite,postgres,mysql`.
+
+use std::{
+    env,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sqlx::{
+    AssertSqlSafe, Connection, MySqlConnection, PgConnection, SqliteConnection,
+    sqlite::SqliteConnectOptions,
+};
+use tempfile::{TempDir, tempdir};
+
+/// A kind of database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+    MySql,
+}
+
+impl Kind {
+    /// The kinds that this run has to do with.
+    pub(crate) fn wanted() -> Vec<Self> {
+        let names = env::var("POWERHOSE_TEST_DATABASES").unwrap_or_else(|_| "sqlite".to_owned());
+        let wanted: Vec<Self> = names
+            .split(',')
+            .map(|name| match name.trim() {
+                "sqlite" => Self::Sqlite,
+                "postgres" => Self::Postgres,
+                "mysql" => Self::MySql,
+                other => {
+                    panic!("POWERHOSE_TEST_DATABASES: {other:?} is not sqlite, postgres or mysql")
+                }
+            })
+            .collect();
+        for kind in [Self::Sqlite, Self::Postgres, Self::MySql] {
+            if !wanted.contains(&kind) {
+                println!(
+                    "{kind:?} is left out; POWERHOSE_TEST_DATABASES=sqlite,postgres,mysql asks for all"
+                );
+            }
+        }
+        wanted
+    }
+
+    /// The server that databases are made on, with the rights to make them.
+    fn server(self) -> String {
+        let (variable, default) = match self {
+            Self::Sqlite => unreachable!("SQLite has no server"),
+            Self::Postgres => (
+                "POWERHOSE_TEST_POSTGRES",
+                "postgres://postgres@127.0.0.1:5432",
+            ),
+            Self::MySql => ("POWERHOSE_TEST_MYSQL", "mysql://root@127.0.0.1:3306"),
+        };
+        env::var(variable).unwrap_or_else(|_| default.to_owned())
+    }
+
+    fn remedy(self, error: &sqlx::Error) -> String {
+        let variable = format!("POWERHOSE_TEST_{self:?}").to_uppercase();
+        format!(
+            "{self:?} at {}: {error}; start it, or set {variable} to the URL of one where databases may be made",
+            self.server()
+        )
+    }
+}
+
+/// A database of one test, gone with it.
+pub(crate) struct Database {
+    pub(crate) kind: Kind,
+    pub(crate) url: String,
+    name: String,
+    directory: TempDir,
+}
+
+impl Database {
+    pub(crate) async fn make(kind: Kind) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("token_server_test_{}_{number}", std::process::id());
+        let directory = tempdir().unwrap();
+        let url = match kind {
+            Kind::Sqlite => format!("sqlite:{}", directory.path().join("users.db").display()),
+            Kind::Postgres | Kind::MySql => {
+                on_server(kind, format!("CREATE DATABASE {name}"))
+                    .await
+                    .unwrap_or_else(|error| panic!("{}", kind.remedy(&error)));
+                format!("{}/{name}", kind.server())
+            }
+        };
+        Self {
+            kind,
+            url,
+            name,
+            directory,
+        }
+    }
+
+    /// The directory of an SQLite file.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs statements as an operator's script would.
+    pub(crate) async fn script(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let done = match self.kind {
+            Kind::Sqlite => {
+                let options = SqliteConnectOptions::new()
+                    .filename(self.directory.path().join("users.db"))
+                    .create_if_missing(true);
+                let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+            Kind::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+            Kind::MySql => {
+                let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+        };
+        done.unwrap();
+    }
+
+    /// The texts that a query with one column gives.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.kind {
+            Kind::Sqlite => {
+                let options =
+                    SqliteConnectOptions::new().filename(self.directory.path().join("users.db"));
+                let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
+            }
+            Kind::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.unwrap();
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
+            }
+            Kind::MySql => {
+                let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
+            }
+        }
+        .unwrap()
+    }
+
+    /// The number that a query gives.
+    pub(crate) async fn number(&self, expression: &str, from: &str) -> i64 {
+        let text = if self.kind == Kind::MySql {
+            "CHAR"
+        } else {
+            "VARCHAR"
+        };
+        let texts = self
+            .texts(&format!("SELECT CAST({expression} AS {text}) {from}"))
+            .await;
+        texts[0].parse().unwrap()
+    }
+
+    /// Removes the database. Not left to `drop`, which cannot wait.
+    pub(crate) async fn remove(self) {
+        let force = match self.kind {
+            Kind::Sqlite => return,
+            Kind::Postgres => " WITH (FORCE)",
+            Kind::MySql => "",
+        };
+        on_server(self.kind, format!("DROP DATABASE {}{force}", self.name))
+            .await
+            .unwrap();
+    }
+}
+
+async fn on_server(kind: Kind, sql: String) -> Result<(), sqlx::Error> {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+    match kind {
+        Kind::Sqlite => unreachable!("SQLite has no server"),
+        Kind::Postgres => {
+            let url = format!("{}/postgres", kind.server());
+            sql.execute(&mut PgConnection::connect(&url).await?).await?;
+        }
+        Kind::MySql => {
+            let mut connection = MySqlConnection::connect(&kind.server()).await?;
+            sql.execute(&mut connection).await?;
+        }
+    }
+    Ok(())
+}
