@@ -1,0 +1,83 @@
+//! What this project wants to reach, as ratios within one run.
+
+use crate::goal::{Bound, Goal};
+use crate::spread::Spread;
+
+use super::report::{Measured, Row};
+
+type Figure = fn(&Measured) -> Spread;
+
+/// What is compared, a figure of one system, the same or another one of a second system, and what is wanted of the ratio.
+type Wish = (
+    &'static str,
+    (&'static str, Figure),
+    (&'static str, Figure),
+    Bound,
+);
+
+const EMBEDDED: &str = "powerhose-embedded";
+const STANDALONE: &str = "powerhose-standalone";
+
+const WISHES: &[Wish] = &[
+    (
+        "JobRunner against the bare libzmq ROUTER, 64 in flight",
+        (EMBEDDED, |it| it.rate_64),
+        ("zmq-router", |it| it.rate_64),
+        Bound::AtLeast(0.85),
+    ),
+    (
+        "JobRunner against the bare libzmq ROUTER, 256 in flight",
+        (EMBEDDED, |it| it.rate_256),
+        ("zmq-router", |it| it.rate_256),
+        Bound::AtLeast(0.65),
+    ),
+    (
+        "JobRunner's p50 against libzmq's REQ/REP",
+        (EMBEDDED, |it| it.p50_us),
+        ("zmq-req-rep", |it| it.p50_us),
+        Bound::AtMost(1.2),
+    ),
+    (
+        "standalone master against the bare ROUTER-ROUTER loop, 64 in flight",
+        (STANDALONE, |it| it.rate_64),
+        ("zmq-broker", |it| it.rate_64),
+        Bound::AtLeast(0.9),
+    ),
+    (
+        "standalone master against NATS, 64 in flight",
+        (STANDALONE, |it| it.rate_64),
+        ("nats", |it| it.rate_64),
+        Bound::AtLeast(1.25),
+    ),
+    (
+        "JobRunner against gRPC, 64 in flight",
+        (EMBEDDED, |it| it.rate_64),
+        ("grpc", |it| it.rate_64),
+        Bound::AtLeast(5.0),
+    ),
+    (
+        "JobRunner against Gearman, 64 in flight",
+        (EMBEDDED, |it| it.rate_64),
+        ("gearman", |it| it.rate_64),
+        Bound::AtLeast(30.0),
+    ),
+    (
+        "JobRunner against Redis lists, 64 in flight",
+        (EMBEDDED, |it| it.rate_64),
+        ("redis-lists", |it| it.rate_64),
+        Bound::AtLeast(30.0),
+    ),
+];
+
+/// The goals whose systems were both measured.
+pub fn of(rows: &[Row]) -> Vec<Goal> {
+    let figure = |(name, figure): (&str, Figure)| {
+        let row = rows.iter().find(|row| row.name == name)?;
+        Some(figure(row.measured()?).median)
+    };
+    (WISHES.iter())
+        .filter_map(|&(what, mine, theirs, bound)| {
+            Some(Goal::new(what, figure(mine)? / figure(theirs)?, bound))
+        })
+        .collect()
+}
