@@ -1,0 +1,50 @@
+//! The project's own programs, built if they are not up to date.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::paths;
+
+/// The path of one of the project's binaries, in the profile of the running test.
+///
+/// The first call of a process has cargo build all of them: a test must not run yesterday's.
+///
+/// # Panics
+/// If they cannot be built, with cargo's own words.
+pub fn binary(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let release = !cfg!(debug_assertions);
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(paths::repository());
+        cargo.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            "powerhose",
+            "--package",
+            "token-server",
+            "--package",
+            "workers",
+        ]);
+        cargo.arg("--target-dir").arg(paths::target());
+        if release {
+            cargo.arg("--release");
+        }
+        let built = cargo.output().expect("cargo runs");
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        paths::target().join(if release { "release" } else { "debug" })
+    });
+    let path = folder.join(name);
+    assert!(
+        path.exists(),
+        "no package of the workspace has a binary {name:?}"
+    );
+    path
+}
