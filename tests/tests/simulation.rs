@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use tests::mutants::MUTANTS;
 use tests::simulation::reproductions::REPRODUCTIONS;
 use tests::simulation::{Campaign, Progress, Report, run};
 
@@ -18,6 +19,9 @@ fn nothing_goes_wrong_in_twenty_thousand_worlds_and_nothing_is_left_out() {
     println!("{} jobs; faults: {}", report.jobs, report.faults);
     assert!(report.jobs >= 500 * SEEDS);
     assert_eq!(report.left_out(), Vec::<String>::new());
+    for (outcome, count) in report.outcomes.iter() {
+        assert!(count > 0, "no job ended as {outcome}");
+    }
 }
 
 #[test]
@@ -75,4 +79,17 @@ fn the_transitions_looked_for_are_those_of_the_document() {
         .map(|(name, _)| name)
         .collect();
     assert_eq!(known, expected);
+}
+
+#[test]
+fn every_defect_that_can_be_planted_is_hunted() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../powerhose/src/master/mutants.rs");
+    let text = std::fs::read_to_string(path).expect("the core's mutants");
+    let (_, list) = text.split_once("\nmutants! {").expect("their list");
+    let (list, _) = list.split_once("\n}").expect("its end");
+    let planted: Vec<_> = (list.lines())
+        .filter_map(|line| line.split('"').nth(1))
+        .collect();
+    let hunted: Vec<_> = MUTANTS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(planted, hunted);
 }

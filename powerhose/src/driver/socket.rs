@@ -294,6 +294,23 @@ impl Dealer {
         monitor(&self.inner, context, name, &events)
     }
 
+    /// The same for a connection that broke alone.
+    ///
+    /// # Errors
+    /// When descriptors have run out.
+    pub(super) fn monitor_end(
+        &mut self,
+        context: &zmq::Context,
+        name: &str,
+    ) -> zmq::Result<Monitor> {
+        monitor(
+            &self.inner,
+            context,
+            name,
+            &[zmq::SocketEvent::DISCONNECTED],
+        )
+    }
+
     /// The descriptor to poll for input, under the conditions that [`poll`](super::poll) names.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         frames::fd(&self.inner)

@@ -121,6 +121,8 @@ pub enum Action {
         socket: u32,
         /// The path that the worker gave. The driver refuses one outside of its runtime directory with `Unreachable`.
         path: String,
+        /// The connection that the worker registered over. That it is gone is handed in after everything received over the new one.
+        peer: Peer,
     },
     /// Close the connection to a worker's own socket and drop its outbox.
     Close {

@@ -125,7 +125,7 @@ impl Master {
                 self.services.get_mut(*index).groups.push(group);
             }
         }
-        let socket = self.connect(&register);
+        let socket = self.connect(&register, peer);
         tracing::debug!(
             session = key.session,
             pid = register.pid,
@@ -168,11 +168,12 @@ impl Master {
     }
 
     /// Opens the connection to a worker's own socket, if it has one.
-    fn connect(&mut self, register: &Register) -> Option<u32> {
+    fn connect(&mut self, register: &Register, peer: Peer) -> Option<u32> {
         let path = register.socket.clone()?;
         self.next_socket += 1;
         let socket = self.next_socket;
-        self.actions.push_back(Action::Connect { socket, path });
+        self.actions
+            .push_back(Action::Connect { socket, path, peer });
         Some(socket)
     }
 
@@ -213,7 +214,7 @@ impl Master {
         if let Some(socket) = self.workers.get(key).and_then(|worker| worker.socket) {
             self.actions.push_back(Action::Close { socket });
         }
-        let socket = self.connect(register);
+        let socket = self.connect(register, peer);
         self.workers.rebind(key, peer, socket);
         self.send_terms(key);
         let running: HashSet<JobKey> = (register.running.iter())

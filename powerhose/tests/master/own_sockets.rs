@@ -10,9 +10,9 @@ fn with_socket() -> Register {
     }
 }
 
-fn connect(socket: u32) -> Action {
+fn connect(socket: u32, peer: Peer) -> Action {
     let path = "/run/powerhose/w1".to_owned();
-    Action::Connect { socket, path }
+    Action::Connect { socket, path, peer }
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn jobs_for_a_worker_with_its_own_socket_go_there() {
     let mut bench = Bench::new();
     let worker = bench.worker_with(with_socket());
     let actions = bench.take();
-    assert_eq!(actions[0], connect(1));
+    assert_eq!(actions[0], connect(1, worker.peer));
     assert!(
         matches!(&actions[1], Action::Send { peer, message: ToWorker::Registered { .. } } if *peer == worker.peer)
     );
@@ -80,7 +80,10 @@ fn a_resumed_session_gets_a_new_connection_to_the_socket() {
     let session = worker.session;
     bench.message(peer, FromWorker::Register { session, register });
     let actions = bench.take();
-    assert_eq!(actions[..2], [Action::Close { socket: 1 }, connect(2)]);
+    assert_eq!(
+        actions[..2],
+        [Action::Close { socket: 1 }, connect(2, peer)]
+    );
     bench.submit_plain();
     let resumed = Player { peer, session };
     bench.finish(resumed, job.key, ms(1));
@@ -92,7 +95,7 @@ fn connections_are_never_named_twice() {
     let mut bench = Bench::new();
     for socket in 1..4 {
         let worker = bench.worker_with(with_socket());
-        assert_eq!(bench.take()[0], connect(socket));
+        assert_eq!(bench.take()[0], connect(socket, worker.peer));
         bench.disconnect(worker);
         assert_eq!(bench.take(), [Action::Close { socket }]);
     }

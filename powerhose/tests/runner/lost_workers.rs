@@ -1,7 +1,7 @@
 use powerhose::wire::ResultCode;
 use powerhose::{Bytes, ExecuteError};
 
-use crate::support::{PATIENCE, both_ways, both_ways_with};
+use crate::support::{PATIENCE, both_ways, both_ways_with, register};
 
 #[tokio::test]
 async fn a_job_whose_worker_dies_goes_to_another_without_waiting_for_a_timeout() {
@@ -47,7 +47,7 @@ async fn a_result_sent_just_before_the_death_still_counts() {
             });
             tokio::task::spawn_blocking(move || {
                 let job = worker.job();
-                worker.leave_with(job.key, job.body);
+                worker.leave_with([(job.key, job.body)]);
             })
             .await
             .expect("no panic");
@@ -84,5 +84,34 @@ async fn a_job_that_must_not_be_repeated_is_lost_with_its_worker() {
             assert_eq!(first.await.expect("no panic").body, "once");
         },
     )
+    .await;
+}
+
+#[tokio::test]
+async fn results_on_their_way_when_their_worker_is_lost_are_waited_for() {
+    const JOBS: u16 = 16;
+    const LARGE: usize = 2 << 20;
+    both_ways(async |bench| {
+        let mut register = register();
+        register.slots = JOBS;
+        let worker = bench.worker_with(register).await;
+        let replies: Vec<_> = (0..JOBS)
+            .map(|_| {
+                let runner = bench.runner.clone();
+                tokio::spawn(async move { runner.job("large").at_most_once().execute().await })
+            })
+            .collect();
+        tokio::task::spawn_blocking(move || {
+            let jobs: Vec<_> = (0..JOBS).map(|_| worker.job()).collect();
+            let answer = Bytes::from(vec![7; LARGE]);
+            worker.leave_with(jobs.into_iter().map(|job| (job.key, answer.clone())));
+        })
+        .await
+        .expect("no panic");
+        for reply in replies {
+            let answer = reply.await.expect("no panic").expect("a result was sent");
+            assert_eq!(answer.len(), LARGE);
+        }
+    })
     .await;
 }

@@ -124,9 +124,9 @@ pub(crate) struct Job {
 
 /// A worker that does only what it is told to.
 pub(crate) struct Bare {
-    /// Closed first, and not before its last result has left: the end of the other connection says that nothing more comes.
-    own: Option<OwnSocket>,
+    /// Closed first: what is on its way over the other one counts all the same.
     socket: zmq::Socket,
+    own: Option<OwnSocket>,
     pub(crate) session: u64,
 }
 
@@ -258,11 +258,13 @@ impl Bare {
         });
     }
 
-    /// Answers, and dies as soon as libzmq has handed the answer to the system.
-    pub(crate) fn leave_with(self, key: JobKey, body: Bytes) {
+    /// Answers, and dies as soon as libzmq has handed the answers to the system.
+    pub(crate) fn leave_with(self, answers: impl IntoIterator<Item = (JobKey, Bytes)>) {
         let answering = self.own.as_ref().map_or(&self.socket, |own| &own.router);
         answering.set_linger(-1).expect("a valid option");
-        self.answer(key, ResultCode::Ok, body);
+        for (key, body) in answers {
+            self.answer(key, ResultCode::Ok, body);
+        }
     }
 
     /// Answers jobs with their payloads until the master says good-bye. Returns how many there were.

@@ -1,7 +1,7 @@
 //! Masters and clients that come and go.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,11 +16,14 @@ async fn jobs_under_way_when_the_master_is_lost_are_done_by_its_successor() {
     let master = place.master();
     let runs = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&runs);
+    let gate = Arc::new(RwLock::new(()));
+    let entrance = Arc::clone(&gate);
     let _worker = place.worker(4, move |job| {
         counter.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(200));
+        drop(entrance.read());
         Ok(job.body().clone())
     });
+    let closed = gate.write();
     let client = place.client();
     let jobs: Vec<_> = (0..4)
         .map(|_| {
@@ -38,6 +41,7 @@ async fn jobs_under_way_when_the_master_is_lost_are_done_by_its_successor() {
         Report::ask(&frontend, LONG).expect("a report").jobs == 5
     });
     master.shutdown_blocking(Duration::ZERO);
+    drop(closed);
     let _master = place.master();
     for job in jobs {
         let outcome = job.await.expect("no panic");

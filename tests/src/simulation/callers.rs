@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use powerhose::master::{Event, NewJob, Ticket};
 use powerhose::wire::ResultCode;
+use powerhose::wire::limits::MAX_SERVICE_NAME;
 use powerhose::{Bytes, ExecuteError};
 use rand::RngExt;
 
@@ -118,6 +119,7 @@ impl World {
 
     /// Jobs for services that nobody has heard of. Each is one that the master has to know until the job's deadline.
     pub(super) fn flood(&mut self) -> Checked {
+        self.submit_nameless()?;
         for number in 0..FLOOD {
             let ticket = u32::try_from(self.ledger.len()).expect("a run has few jobs");
             let deadline = self.now + Duration::from_millis(300);
@@ -138,6 +140,16 @@ impl World {
         }
         self.flooded_until = self.now + Duration::from_millis(300);
         Ok(())
+    }
+
+    /// A job for a service whose name is none.
+    fn submit_nameless(&mut self) -> Checked {
+        let ticket = u32::try_from(self.ledger.len()).expect("a run has few jobs");
+        let job = Job {
+            deadline: self.now + Duration::from_millis(300),
+            ..Job::new(u8::MAX, payload(ticket, 0))
+        };
+        self.hand_in(job, "n".repeat(MAX_SERVICE_NAME + 1).into(), None)
     }
 
     pub(super) fn count_outcome(&mut self, result: &Result<Bytes, ExecuteError>) {

@@ -343,6 +343,9 @@ impl Job {
                     ExecuteError::TooLarge { .. } => {
                         must(answers(ResultCode::TooLarge), "its result is not too large")?;
                     }
+                    ExecuteError::InvalidService { .. } => {
+                        must(self.service == u8::MAX, "its service has a name")?;
+                    }
                     ExecuteError::Overrun => {
                         must(answers(ResultCode::Overrun), "it does not overrun")?;
                     }

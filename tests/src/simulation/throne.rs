@@ -219,7 +219,7 @@ impl World {
     fn perform(&mut self, action: Action) -> Checked {
         match action {
             Action::Send { peer, message } => self.post(peer, message),
-            Action::Connect { socket, path } => self.connect_to_worker(socket, &path),
+            Action::Connect { socket, path, .. } => self.connect_to_worker(socket, &path),
             Action::Close { socket } => {
                 let peer = Peer::Socket(socket);
                 if let Some(number) = self.network.by_peer(peer, self.throne.reign) {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::own::{DESCRIPTORS, MAX_OWN_SOCKETS};
 use crate::driver::claim::{Claim, ClaimError};
 use crate::driver::context::{TooFewDescriptors, context};
 use crate::driver::curve::Domain;
@@ -12,10 +13,6 @@ use crate::driver::socket::{Monitor, Options, Router};
 use crate::driver::zap::ZapHandler;
 use crate::master::Config;
 use crate::security::{self, CurveServer, KeyError};
-
-/// The most connections to workers' own sockets at the same time. With the other sockets they stay below the 1,023 that libzmq
-/// allows unless told otherwise.
-pub(super) const MAX_OWN_SOCKETS: usize = 256;
 
 /// Connections to the frontend beside those of clients.
 const OPERATORS: usize = 64;
@@ -187,7 +184,7 @@ impl Listening {
         clients: usize,
     ) -> Result<Self, StartError> {
         let peers = (config.max_workers)
-            .saturating_add(MAX_OWN_SOCKETS)
+            .saturating_add(MAX_OWN_SOCKETS * DESCRIPTORS)
             .saturating_add(clients);
         let context = context(u64::try_from(peers).unwrap_or(u64::MAX))?;
         // All paths are claimed before the first is bound, so that no worker finds a master that is about to give up.

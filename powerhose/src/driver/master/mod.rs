@@ -5,18 +5,21 @@
 
 mod desk;
 mod front;
+mod handle;
 pub(crate) mod inbox;
 pub(crate) mod listen;
 mod outbox;
+mod own;
 mod refusals;
 mod reports;
 mod sockets;
+mod waiters;
 
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
@@ -24,10 +27,13 @@ use tokio::sync::{oneshot, watch};
 
 use self::desk::Desk;
 use self::front::Front;
+pub use self::handle::ShutdownReport;
+pub(crate) use self::handle::{Ended, Handle};
 use self::inbox::{MasterInbox, Request};
 use self::listen::Listening;
 use self::reports::Reports;
 use self::sockets::{Ready, Sockets};
+use self::waiters::{Waiter, Waiters};
 use crate::driver::clock::Clock;
 use crate::driver::delivery::Delivery;
 use crate::driver::inbox::{Batch, Inbox, Limits, Outcome, Submission};
@@ -53,38 +59,6 @@ const TURNS_PER_LOOK: u32 = 16;
 /// after what was received earlier, since a result that has arrived is worth more; but not never, when messages come
 /// faster than they are handled. A connection that is gone left at most 1,000 messages, and connections take turns.
 const TURNS_UNTIL_OVERDUE: u32 = 64;
-
-/// How a master ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ShutdownReport {
-    /// Jobs that were under way when the shutdown began and had their outcome before it ended.
-    pub finished: usize,
-    /// Jobs that were failed as [`ShuttingDown`](ExecuteError::ShuttingDown) because the grace was over.
-    pub aborted: usize,
-}
-
-impl ShutdownReport {
-    pub(crate) fn new(finished: usize, aborted: usize) -> Self {
-        Self { finished, aborted }
-    }
-}
-
-/// What is left of a master that ended.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Ended {
-    pub(crate) report: ShutdownReport,
-    pub(crate) stats: Stats,
-}
-
-/// What the thread has in common with those who use it.
-pub(crate) struct Handle {
-    pub(crate) inbox: Arc<MasterInbox>,
-    pub(crate) clock: Clock,
-    /// Holds what is left once the thread is about to end, with everything closed.
-    pub(crate) ended: watch::Receiver<Option<Ended>>,
-    pub(crate) thread: JoinHandle<()>,
-}
 
 /// Starts the thread. `frontend` holds the settings of the frontend that a standalone master listens at.
 ///
@@ -120,7 +94,7 @@ pub(crate) fn start(
         jobs: VecDeque::new(),
         callers: FxHashMap::default(),
         outcomes: Vec::new(),
-        waiters: Vec::new(),
+        waiters: Waiters::default(),
         shutdown: None,
         undrained_turns: 0,
         busy_turns: 0,
@@ -154,17 +128,10 @@ struct Driver {
     callers: FxHashMap<Ticket, oneshot::Sender<Outcome>>,
     /// What the core has decided since the last delivery.
     outcomes: Vec<Delivery>,
-    waiters: Vec<Waiter>,
+    waiters: Waiters,
     shutdown: Option<Shutdown>,
     undrained_turns: u32,
     busy_turns: u32,
-}
-
-/// Somebody who waits for workers.
-struct Waiter {
-    count: usize,
-    deadline: Time,
-    reply: oneshot::Sender<Result<(), usize>>,
 }
 
 struct Shutdown {
@@ -262,8 +229,7 @@ impl Driver {
                 deadline,
                 reply,
             } => {
-                self.waiters.retain(|waiter| !waiter.reply.is_closed());
-                self.waiters.push(Waiter {
+                self.waiters.add(Waiter {
                     count,
                     deadline,
                     reply,
@@ -301,7 +267,7 @@ impl Driver {
     fn receive(&mut self, now: Time) {
         let core = &mut self.core;
         let mut is_drained =
-            (self.sockets).receive(MESSAGES_PER_TURN, |event| core.handle(event, now));
+            (self.sockets).receive(MESSAGES_PER_TURN, now, |event| core.handle(event, now));
         if let Some(front) = &mut self.front {
             is_drained &= front.receive(MESSAGES_PER_TURN, now);
         }
@@ -314,7 +280,7 @@ impl Driver {
         if !is_drained && self.undrained_turns < TURNS_UNTIL_OVERDUE {
             return;
         }
-        for failure in self.sockets.failures() {
+        for failure in self.sockets.failures(now) {
             self.core.handle(failure, now);
         }
         if let Some(front) = &mut self.front {
@@ -323,7 +289,7 @@ impl Driver {
         if self.core.next_deadline().is_some_and(|at| at <= now) {
             self.core.handle(Event::Tick, now);
         }
-        if self.waiters.iter().any(|waiter| waiter.deadline <= now) {
+        if self.waiters.next_deadline().is_some_and(|at| at <= now) {
             self.tell_waiters(now);
         }
         if let Some(shutdown) = &mut self.shutdown
@@ -394,7 +360,7 @@ impl Driver {
                         self.outcomes.push((caller, result));
                     }
                 }
-                Action::Connect { socket, path } => self.sockets.connect(socket, &path),
+                Action::Connect { socket, path, peer } => self.sockets.connect(socket, &path, peer),
                 Action::Close { socket } => self.sockets.close(socket),
                 Action::Drained => {
                     if let Some(front) = &mut self.front {
@@ -410,20 +376,10 @@ impl Driver {
         is_over
     }
 
-    /// Answers those who wait for workers: there are enough, or the time is over.
+    /// Answers those who wait for workers, if it is time.
     fn tell_waiters(&mut self, now: Time) {
-        if self.waiters.is_empty() {
-            return;
-        }
-        let active = self.core.active_workers();
-        for waiter in mem::take(&mut self.waiters) {
-            if active >= waiter.count {
-                let _ = waiter.reply.send(Ok(()));
-            } else if waiter.deadline <= now {
-                let _ = waiter.reply.send(Err(active));
-            } else {
-                self.waiters.push(waiter);
-            }
+        if !self.waiters.is_empty() {
+            self.waiters.tell(self.core.active_workers(), now);
         }
     }
 
@@ -481,7 +437,6 @@ impl Driver {
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        let waiters = self.waiters.iter().map(|waiter| waiter.deadline).min();
         let stop = (self.shutdown.as_ref())
             .filter(|shutdown| !shutdown.is_over_time)
             .map(|shutdown| shutdown.stop_at);
@@ -489,8 +444,8 @@ impl Driver {
         let deadlines = [
             front,
             self.core.next_deadline(),
-            self.sockets.retry_at(),
-            waiters,
+            self.sockets.next_deadline(),
+            self.waiters.next_deadline(),
             stop,
         ];
         deadlines.into_iter().flatten().min()

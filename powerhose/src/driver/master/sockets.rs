@@ -1,14 +1,14 @@
 //! The sockets of a master: where messages come from, and where they go however full the way is.
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::path::{Component, Path};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::listen::{Listening, MAX_OWN_SOCKETS, options};
+use super::listen::{Listening, options};
 use super::outbox::{Outboxes, Overflow};
+use super::own::{MAX_OWN_SOCKETS, OwnSockets};
 use super::refusals::Refusals;
 use crate::driver::endpoint::{Endpoint, Reach};
 use crate::driver::frames::{Parcel, Sending};
@@ -21,7 +21,7 @@ use crate::time::Time;
 use crate::wire::{FromWorker, RejectReason, Rejection, ToWorker, VERSION};
 
 pub(super) struct Sockets {
-    own: BTreeMap<u32, Own>,
+    own: OwnSockets,
     listening: Listening,
     options: Options,
     max_body: usize,
@@ -36,16 +36,10 @@ pub(super) struct Sockets {
     refusals: Refusals,
 }
 
-/// The connection to a worker's own socket.
-struct Own {
-    dealer: Dealer,
-    is_dry: bool,
-}
-
 impl Sockets {
     pub(super) fn new(listening: Listening, config: &Config) -> Self {
         Self {
-            own: BTreeMap::new(),
+            own: OwnSockets::default(),
             listening,
             // What is left for a worker that the core has parted from is of no use to it.
             options: Options {
@@ -93,13 +87,7 @@ impl Sockets {
                 self.is_dry = false;
                 self.listening.backend.send(connection, parcel)
             }
-            Peer::Socket(socket) => match self.own.get_mut(&socket) {
-                Some(own) => {
-                    own.is_dry = false;
-                    own.dealer.send(parcel)
-                }
-                None => Sending::Unreachable,
-            },
+            Peer::Socket(socket) => self.own.send(socket, parcel),
         }
     }
 
@@ -115,22 +103,19 @@ impl Sockets {
         self.failures.extend(lost);
     }
 
-    /// Connects to a worker's own socket.
-    pub(super) fn connect(&mut self, socket: u32, path: &str) {
-        let peer = Peer::Socket(socket);
-        match self.open(path) {
-            Ok(dealer) => {
-                let is_dry = false;
-                self.own.insert(socket, Own { dealer, is_dry });
-            }
+    /// Connects to the own socket of a worker that registered over `peer`.
+    pub(super) fn connect(&mut self, socket: u32, path: &str, peer: Peer) {
+        match self.open(socket, path) {
+            Ok(own) => self.own.insert(socket, peer, own),
             Err(why) => {
+                let peer = Peer::Socket(socket);
                 tracing::warn!(path, why, "refused to connect to a worker's own socket");
                 self.failures.push(Event::Unreachable { peer });
             }
         }
     }
 
-    fn open(&self, path: &str) -> Result<Dealer, &'static str> {
+    fn open(&self, socket: u32, path: &str) -> Result<(Dealer, Monitor), &'static str> {
         if self.own.len() >= MAX_OWN_SOCKETS {
             return Err("there are as many connections of this kind as allowed");
         }
@@ -140,18 +125,28 @@ impl Sockets {
         }
         let endpoint = Endpoint::to_connect(&format!("ipc://{path}"), Reach::Loopback)
             .map_err(|_| "it names no socket file")?;
-        Dealer::connect(&self.listening.context, &endpoint, &self.options, None)
+        let context = &self.listening.context;
+        (Dealer::connect(context, &endpoint, &self.options, None))
+            .and_then(|mut dealer| {
+                let monitor = dealer.monitor_end(context, &format!("own-{socket}"))?;
+                Ok((dealer, monitor))
+            })
             .map_err(|_| "the system has no socket to spare")
     }
 
     /// Closes the connection to a worker's own socket.
     pub(super) fn close(&mut self, socket: u32) {
-        self.own.remove(&socket);
+        self.own.close(socket);
         self.outboxes.forget(Peer::Socket(socket));
     }
 
     /// Receives up to `limit` messages from each socket and hands each to `deliver`. Returns whether all of them have been emptied.
-    pub(super) fn receive(&mut self, limit: usize, mut deliver: impl FnMut(Event)) -> bool {
+    pub(super) fn receive(
+        &mut self,
+        limit: usize,
+        now: Time,
+        mut deliver: impl FnMut(Event),
+    ) -> bool {
         let mut received = 0;
         while !self.is_dry && received < limit {
             self.frames.clear();
@@ -165,22 +160,11 @@ impl Sockets {
             }
             received += 1;
         }
-        let mut is_dry = self.is_dry;
-        for (&socket, own) in &mut self.own {
-            let mut received = 0;
-            while !own.is_dry && received < limit {
-                self.frames.clear();
-                if own.dealer.receive(&mut self.frames) {
-                    let peer = Peer::Socket(socket);
-                    deliver(decode(peer, &mut self.frames, self.max_body));
-                } else {
-                    own.is_dry = true;
-                }
-                received += 1;
-            }
-            is_dry &= own.is_dry;
-        }
-        is_dry
+        let max_body = self.max_body;
+        (self.own).receive(limit, &mut self.frames, now, |peer, frames| {
+            deliver(decode(peer, frames, max_body));
+        });
+        self.is_dry && self.own.are_dry()
     }
 
     /// Answers a peer that the core cannot name. Whether the answer arrives is the peer's concern.
@@ -203,13 +187,18 @@ impl Sockets {
     }
 
     /// What became of sends that failed. To be asked when everything received has been handed in.
-    pub(super) fn failures(&mut self) -> Vec<Event> {
-        for failure in &self.failures {
-            if let Event::Unreachable { peer } = failure {
-                self.outboxes.forget(*peer);
-            }
-        }
-        mem::take(&mut self.failures)
+    pub(super) fn failures(&mut self, now: Time) -> Vec<Event> {
+        let mut failures = mem::take(&mut self.failures);
+        failures.retain(|failure| {
+            let Event::Unreachable { peer } = failure else {
+                return true;
+            };
+            self.outboxes.forget(*peer);
+            !self.own.hold(*peer, now)
+        });
+        let released = self.own.release(now).into_iter();
+        failures.extend(released.map(|peer| Event::Unreachable { peer }));
+        failures
     }
 
     /// Whether a connection of the backend closed since the last call. Takes note of connections that were refused.
@@ -233,12 +222,13 @@ impl Sockets {
 
     /// Whether nothing is left to do but to wait for the sockets.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_dry && self.failures.is_empty() && self.own.values().all(|own| own.is_dry)
+        self.is_dry && self.failures.is_empty() && self.own.are_dry()
     }
 
-    /// When mail that there was no room for is to be tried again.
-    pub(super) fn retry_at(&self) -> Option<Time> {
-        self.outboxes.retry_at()
+    /// When mail that there was no room for is to be tried again, or a loss is to be told.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let deadlines = [self.outboxes.retry_at(), self.own.release_at()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Waits until something can be received, the sleeper is woken or the time is over.
@@ -253,8 +243,8 @@ impl Sockets {
         let monitor = poll.add(self.listening.monitor.fd());
         let backend = poll.add(self.listening.backend.fd());
         let first_own = backend + 1;
-        for own in self.own.values() {
-            poll.add(own.dealer.fd());
+        for fd in self.own.fds().flatten() {
+            poll.add(fd);
         }
         let places = sides.each_ref().map(|side| {
             let side = side.as_ref()?;
@@ -265,7 +255,7 @@ impl Sockets {
             // Out of memory. Looking at everything, with a pause, is what is left to do.
             std::thread::sleep(Duration::from_millis(1));
             self.is_dry = false;
-            self.own.values_mut().for_each(|own| own.is_dry = false);
+            self.own.look_at_all();
             let news = sides.each_mut().map(|side| {
                 let side = side.as_mut()?;
                 *side.is_dry = false;
@@ -279,12 +269,11 @@ impl Sockets {
         }
         let is_ready = |place| poll.is_ready(place);
         let (woken, monitor, backend) = (is_ready(woken), is_ready(monitor), is_ready(backend));
-        let own: Vec<_> = (first_own..).take(self.own.len()).map(is_ready).collect();
+        let own = (first_own..).step_by(2).take(self.own.len());
+        let own: Vec<_> = own.map(|place| [place, place + 1].map(is_ready)).collect();
         let places = places.map(|places| places.map(|places| places.map(is_ready)));
         self.is_dry &= !backend;
-        for (own, ready) in self.own.values_mut().zip(own) {
-            own.is_dry &= !ready;
-        }
+        self.own.note(own);
         let mut news = [None; SIDES];
         for ((side, places), news) in sides.iter_mut().zip(places).zip(&mut news) {
             if let (Some(side), Some([router, monitor])) = (side, places) {
