@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use powerhose::wire::{
-    CancelReason, DisconnectReason, Flags, OutcomeCode, RejectReason, Reply, ResultCode, WireError,
+    CancelReason, DisconnectReason, OutcomeCode, RejectReason, Reply, ResultCode, WireError,
 };
 use powerhose::{Exit, Started};
 
-use crate::document::{columns, name, table};
+use crate::document::{columns, table};
 
 #[test]
 fn codes() {

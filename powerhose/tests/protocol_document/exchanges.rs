@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use powerhose::wire::limits::DEFAULT_MAX_BODY;
-use powerhose::wire::{FromClient, FromWorker, Header, JobKey, Reply, Submit, ToClient, ToWorker};
+use powerhose::wire::{FromClient, FromWorker, Header, JobKey, Submit, ToClient, ToWorker};
 
 use crate::document::{document, name, section};
 

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use powerhose::master::Config;
-use powerhose::wire::HEADER_LEN;
 
 use crate::document::{columns, document, read, section};
 
