@@ -57,10 +57,14 @@ class Loop(threading.Thread):
         self._wake.wake()
         return True
 
-    def leave(self) -> None:
-        """Ends the thread; what has no outcome yet fails as shutting down."""
-        self._leaving = True
-        self._wake.wake()
+    def end(self) -> None:
+        """Ends the thread and waits for that; what has no outcome yet fails as shutting down."""
+        if self.is_alive():
+            self._leaving = True
+            self._wake.wake()
+            # A callback of a job may be what ends it.
+            if self is not threading.current_thread():
+                self.join()
 
     def run(self) -> None:
         failure: Optional[BaseException] = None
