@@ -91,6 +91,7 @@ class Loop(threading.Thread):
                 core.submit(*ask, now)
         due = core.next_deadline
         if due is not None and due <= now:
+            self._note_trouble()
             core.tick(now)
         if self._leaving:
             core.leave()
@@ -123,6 +124,7 @@ class Loop(threading.Thread):
             elif isinstance(output, Done):
                 self._complete(output.job, output.outcome)
             else:
+                self._note_trouble()
                 if self._connection is not None:
                     self._connection.close(linger=0)
                     self._connection = None
@@ -131,6 +133,10 @@ class Loop(threading.Thread):
                     self._connection.open()
                 else:
                     assert isinstance(output, Close)
+
+    def _note_trouble(self) -> None:
+        if self._connection is not None and not self._core.is_up:
+            self._core.trouble = self._connection.trouble()
 
     def _complete(self, number: int, outcome: Union[bytes, ExecuteError]) -> None:
         future = self.futures.pop(number, None)
