@@ -1,5 +1,6 @@
 //! The Python package: its own tests, its types and its style, and its workers under a real master.
 
+use std::env;
 use std::process::Command;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use powerhose::{ExecuteError, JobRunner};
 use rustix::process::Signal;
 use tempfile::TempDir;
+use tests::binaries::binary;
 use tests::process::{PATIENCE, Process};
 use tests::python;
 
@@ -22,7 +24,18 @@ fn succeeds(command: &mut Command) {
 
 #[test]
 fn its_own_tests_pass() {
-    succeeds(python::module("pytest").args(["-q", "-p", "no:cacheprovider"]));
+    // They start the `powerhose` program, and the crypto worker to compare the Python one with.
+    let programs = binary("powerhose");
+    let programs = programs.parent().expect("a program is in a folder");
+    let others = env::var_os("PATH").unwrap_or_default();
+    let path =
+        env::join_paths(std::iter::once(programs.to_owned()).chain(env::split_paths(&others)));
+    succeeds(
+        python::module("pytest")
+            .args(["-q", "-p", "no:cacheprovider"])
+            .env_remove("POWERHOSE_BINARY")
+            .env("PATH", path.expect("no colon in the name")),
+    );
 }
 
 #[test]

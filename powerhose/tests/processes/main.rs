@@ -4,6 +4,7 @@ mod drain;
 mod failover;
 mod keys;
 mod losses;
+mod pool;
 mod refusals;
 mod reload;
 mod single;

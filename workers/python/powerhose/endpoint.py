@@ -2,8 +2,18 @@
 
 import ipaddress
 import os
+from typing import Optional
 
 MAX_IPC_PATH = 107
+_BACKEND = "POWERHOSE_CONNECT"
+
+
+def backend(given: Optional[str]) -> str:
+    """The endpoint given, or the one that whoever started this worker put into the environment; raises `ValueError` without any."""
+    endpoint = given if given is not None else os.environ.get(_BACKEND)
+    if not endpoint:
+        raise ValueError(f"endpoint: say where a master listens for workers, here or in {_BACKEND}")
+    return endpoint
 
 
 def check(endpoint: str, *, encrypted: bool = False, insecure: bool = False) -> str:

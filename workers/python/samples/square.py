@@ -1,6 +1,6 @@
 """Squares numbers: the first Powerhose example.
 
-Run it beside a master: `python square.py ipc:///run/powerhose/backend`
+Run it beside a master: `python square.py ipc:///run/powerhose/backend`. Without an endpoint it goes where `POWERHOSE_CONNECT` says.
 """
 
 import sys
@@ -17,4 +17,4 @@ def square(job: Job) -> str:
 
 
 if __name__ == "__main__":
-    Worker(square, sys.argv[1], services=["square"]).main()
+    Worker(square, sys.argv[1] if sys.argv[1:] else None, services=["square"]).main()

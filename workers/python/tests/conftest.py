@@ -22,6 +22,17 @@ def place() -> "Iterator[Path]":
     shutil.rmtree(directory)
 
 
+@pytest.fixture(scope="session")
+def binary() -> str:
+    """The `powerhose` program."""
+    found = shutil.which("powerhose")
+    if found is None:
+        pytest.fail(
+            "the tests need the powerhose program: `cargo build -p powerhose`, and name target/debug/powerhose in POWERHOSE_BINARY"
+        )
+    return found
+
+
 @pytest.fixture
 def master(place: Path) -> "Iterator[Master]":
     with listening(place / "backend") as master:

@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 import pytest
 from master import Master, eventually
+from processes import runs
 
 from powerhose.wire import ResultCode
 from powerhose.wire import worker as wire
@@ -84,27 +85,22 @@ def test_processes_of_slots_end_with_a_worker_that_was_killed(master: Master, st
     master.give("sleep", b"3600")
     process.kill()
     process.wait(60)
-    eventually("the slot's process ends", lambda: not _runs(slot))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    eventually("the slot's process ends", lambda: not runs(slot))
 
 
 def test_without_a_master_the_code_is_69(place: Path, start: Start) -> None:
     process = start("handlers.square", "--connect", f"ipc://{place}/nobody", "--reconnect-limit", "0.2")
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (69, "powerhose worker: no master within the limit\n")
+    assert (process.returncode, errors) == (
+        69,
+        f"powerhose worker: no master within the limit: nobody listens at ipc://{place}/nobody\n",
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        (["handlers.square"], 64, "--connect"),
+        (["handlers.square"], 64, "POWERHOSE_CONNECT"),
         (["square", "--connect", "ipc:///tmp/x"], 78, "MODULE.CALLABLE"),
         (["no_such_module.square", "--connect", "ipc:///tmp/x"], 78, "no_such_module"),
         (["handlers.nothing", "--connect", "ipc:///tmp/x"], 78, "no callable 'nothing'"),

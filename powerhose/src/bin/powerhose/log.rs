@@ -60,6 +60,8 @@ impl Log {
         let (filter, handle) = reload::Layer::new(filter);
         let lines = fmt::layer()
             .with_writer(io::stderr)
+            // Whoever read the log may have gone. Complaining about that on standard error, too, would panic.
+            .log_internal_errors(false)
             .with_ansi(io::stderr().is_terminal());
         let registry = tracing_subscriber::registry().with(filter);
         let started = match options.log_format {

@@ -14,6 +14,7 @@ mod keygen;
 mod log;
 mod master;
 mod output;
+mod pool;
 mod runtime;
 mod security;
 mod status;
@@ -48,6 +49,7 @@ enum Role {
     Bench(bench::Bench),
     #[command(alias = "broker")]
     Master(master::Master),
+    Pool(pool::Pool),
     Call(call::Call),
     Status(status::Status),
     Completions(completions::Completions),
@@ -61,6 +63,7 @@ impl Role {
             Self::Keygen(role) => role.run(),
             Self::Bench(role) => role.run(),
             Self::Master(role) => role.run(log),
+            Self::Pool(role) => role.run(),
             Self::Call(role) => role.run(),
             Self::Status(role) => role.run(),
             Self::Completions(role) => role.run(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// The private directory of this user's sockets: `$POWERHOSE_DIR`, or `powerhose` in `$XDG_RUNTIME_DIR`, or `/run/powerhose` for root, or
 /// `/tmp/powerhose-UID`.
-fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     if let Some(directory) = env::var_os("POWERHOSE_DIR").filter(|it| !it.is_empty()) {
         return directory.into();
     }

@@ -10,7 +10,7 @@ from typing import Optional, Union
 
 from .. import endpoint as endpoints
 from ..curve import Curve
-from ..errors import Forked, Overloaded, error_of
+from ..errors import Forked, NoWorkers, Overloaded, error_of
 from ..version import IMPLEMENTATION
 from ..wire import client as wire
 from ..wire.codes import OutcomeCode, Started
@@ -70,7 +70,7 @@ class Client:
         `attempts` is how many workers may be tried, 1 to 3, if those before were lost or took longer than `attempt_timeout` seconds;
         `at_most_once` forbids to start the job twice. Raises `ExecuteError`.
         """
-        return self.submit(
+        future = self.submit(
             body,
             service=service,
             timeout=timeout,
@@ -78,7 +78,11 @@ class Client:
             attempts=attempts,
             attempt_timeout=attempt_timeout,
             at_most_once=at_most_once,
-        ).result()
+        )
+        try:
+            return future.result()
+        except NoWorkers as error:
+            raise self._explain(error) from None
 
     def submit(
         self,
@@ -93,10 +97,7 @@ class Client:
     ) -> "Future[bytes]":
         """Like `execute`, without waiting. Cancelling the future withdraws the job."""
         if os.getpid() != self._pid:
-            raise Forked(
-                f"this client belongs to process {self._pid}, from which this one was forked: make a client after the fork",
-                Started.NO,
-            )
+            raise self._forked()
         if not is_service_name(service):
             raise error_of(OutcomeCode.INVALID_SERVICE, Started.NO, service)
         if metadata is not None and len(metadata) > MAX_METADATA:
@@ -126,15 +127,23 @@ class Client:
         future.add_done_callback(lambda done: self._withdraw(number) if done.cancelled() else None)
         return future
 
+    def _forked(self) -> Forked:
+        return Forked(
+            f"this client belongs to process {self._pid}, from which this one was forked: make a client after the fork", Started.NO
+        )
+
+    def _explain(self, error: NoWorkers) -> NoWorkers:
+        """The error with what is known here about workers, which is nothing."""
+        return error
+
     def _withdraw(self, number: int) -> None:
         if self._loop.futures.pop(number, None) is not None:
             self._loop.ask(number)
 
     def close(self) -> None:
         """Ends the client. Jobs without an outcome fail as `ShuttingDown`, and are withdrawn."""
-        if os.getpid() == self._pid and self._loop.is_alive():
-            self._loop.leave()
-            self._loop.join()
+        if os.getpid() == self._pid:
+            self._loop.end()
 
     def __enter__(self) -> "Client":
         return self

@@ -91,6 +91,8 @@ class Core:
 
     def __init__(self, hello: wire.Open, endpoints: Sequence[str], reconnect: Reconnect, now: float) -> None:
         self.outputs: deque[Output] = deque()
+        self.trouble = ""
+        """Why there is no session, as far as whoever drives this knows."""
         self.counters = {"replies": 0, "foreign": 0, "unexpected": 0, "sessions": 0, "resumed": 0, "resubmitted": 0}
         self._hello = hello
         self._endpoints = endpoints
@@ -144,7 +146,7 @@ class Core:
         job = self._sent.get(number)
         if job is not None and job.wanted:
             job.wanted = False
-            if self._is_up and self._terms is not None:
+            if self.is_up and self._terms is not None:
                 self._send(wire.Withdraw(self._terms.opened.session, number))
 
     def leave(self) -> None:
@@ -153,7 +155,7 @@ class Core:
             self._finish(number, job, error_of(OutcomeCode.SHUTTING_DOWN, job.started))
         self._sent.clear()
         self._waiting.clear()
-        if self._is_up and self._terms is not None:
+        if self.is_up and self._terms is not None:
             self._send(Disconnect(self._terms.opened.session, DisconnectReason.SHUTDOWN))
         self._state = "exited"
 
@@ -169,7 +171,7 @@ class Core:
                 self._refused(message, now)
             else:
                 self.counters["unexpected"] += 1
-        elif not self._is_up or terms is None:
+        elif not self.is_up or terms is None:
             self.counters["unexpected"] += 1
         elif message.session != terms.opened.session:
             self.counters["foreign"] += 1
@@ -250,7 +252,7 @@ class Core:
             self._open(now)
         elif self._state == "opening" and self._until <= now:
             self._back_off(now)
-        elif self._is_up and self._terms is not None:
+        elif self.is_up and self._terms is not None:
             # Time in which this process was stopped is not the master's.
             self._heard = min(self._heard + late, now)
             if self._lost_at <= now:
@@ -273,12 +275,16 @@ class Core:
             job = self._waiting.pop(number, None) or self._sent.get(number)
             if job is None or not job.wanted:
                 continue
-            code = OutcomeCode.DEADLINE_EXCEEDED if self._is_up else OutcomeCode.MASTER_LOST
-            self.outputs.append(Done(number, error_of(code, job.started)))
+            if self.is_up:
+                error = error_of(OutcomeCode.DEADLINE_EXCEEDED, job.started)
+            else:
+                error = MasterLost(f"no master: {self.trouble}; started: {job.started.label}", job.started)
+            self.outputs.append(Done(number, error))
             self.withdraw(number)
 
     @property
-    def _is_up(self) -> bool:
+    def is_up(self) -> bool:
+        """Whether there is a session."""
         return self._state in ("open", "draining")
 
     @property
@@ -305,7 +311,7 @@ class Core:
         self._state, self._until = "opening", now + REGISTER_TIMEOUT
 
     def _back_off(self, now: float) -> None:
-        if self._is_up and self._terms is not None:
+        if self.is_up and self._terms is not None:
             self._reconnect.lost(now - self._terms.since, now)
         self.outputs.append(Close())
         self._state, self._until = "backoff", now + self._reconnect.delay()

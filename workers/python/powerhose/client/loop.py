@@ -57,10 +57,14 @@ class Loop(threading.Thread):
         self._wake.wake()
         return True
 
-    def leave(self) -> None:
-        """Ends the thread; what has no outcome yet fails as shutting down."""
-        self._leaving = True
-        self._wake.wake()
+    def end(self) -> None:
+        """Ends the thread and waits for that; what has no outcome yet fails as shutting down."""
+        if self.is_alive():
+            self._leaving = True
+            self._wake.wake()
+            # A callback of a job may be what ends it.
+            if self is not threading.current_thread():
+                self.join()
 
     def run(self) -> None:
         failure: Optional[BaseException] = None
@@ -87,6 +91,7 @@ class Loop(threading.Thread):
                 core.submit(*ask, now)
         due = core.next_deadline
         if due is not None and due <= now:
+            self._note_trouble()
             core.tick(now)
         if self._leaving:
             core.leave()
@@ -119,6 +124,7 @@ class Loop(threading.Thread):
             elif isinstance(output, Done):
                 self._complete(output.job, output.outcome)
             else:
+                self._note_trouble()
                 if self._connection is not None:
                     self._connection.close(linger=0)
                     self._connection = None
@@ -127,6 +133,10 @@ class Loop(threading.Thread):
                     self._connection.open()
                 else:
                     assert isinstance(output, Close)
+
+    def _note_trouble(self) -> None:
+        if self._connection is not None and not self._core.is_up:
+            self._core.trouble = self._connection.trouble()
 
     def _complete(self, number: int, outcome: Union[bytes, ExecuteError]) -> None:
         future = self.futures.pop(number, None)

@@ -47,7 +47,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Optional[Sequence[str]] = None) -> NoReturn:
     """Runs a worker as the command line says."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.connect:
+        parser.error("say where the master listens: --connect ENDPOINT, or POWERHOSE_CONNECT in the environment")
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -93,8 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--connect",
         metavar="ENDPOINT",
-        required=True,
-        help="where the master listens for workers: ipc:///path or tcp://host:port",
+        default=os.environ.get("POWERHOSE_CONNECT"),
+        help="where the master listens for workers: ipc:///path or tcp://host:port [$POWERHOSE_CONNECT]",
     )
     add(
         "--service",

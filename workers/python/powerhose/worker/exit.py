@@ -21,7 +21,7 @@ _CODES = {Cause.MASTER_LOST: 69, Cause.STOPPED: 75, Cause.REJECTED: 76}
 
 
 class Exit(NamedTuple):
-    """Why a worker stopped working, and what the master said if it refused it."""
+    """Why a worker stopped working, and what the master said if it refused it, or why none was found."""
 
     cause: Cause
     reason: Optional[RejectReason] = None

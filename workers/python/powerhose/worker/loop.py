@@ -16,7 +16,7 @@ from ..wake import Wake
 from ..wire import WireError
 from ..wire import worker as wire
 from ..wire.limits import LAST_WORDS
-from .exit import Exit
+from .exit import Cause, Exit
 from .own_socket import OwnSocket
 from .processes import Processes
 from .session import CancelSlot, Config, Leave, Open, Overrun, Send, Session, Start
@@ -155,7 +155,10 @@ class Loop:
             elif isinstance(output, Overrun):
                 self._overrun(output)
             elif isinstance(output, Leave):
-                self.exit = output.exit
+                exit = output.exit
+                if exit.cause is Cause.MASTER_LOST:
+                    exit = exit._replace(message=self._connection.trouble())
+                self.exit = exit
 
     def _send(self, message: wire.FromWorker) -> None:
         frames = wire.encode(message)

@@ -28,7 +28,8 @@ class Worker:
     `target` gets a `Job` and returns bytes or text. It raises `JobError` to fail the job; any other exception fails it, too, is
     logged, and reaches the caller as `Panicked`. The worker lives on.
 
-    - `endpoint`: where the master listens for workers, such as `ipc:///run/powerhose/backend`.
+    - `endpoint`: where the master listens for workers, such as `ipc:///run/powerhose/backend`; by default `$POWERHOSE_CONNECT`, which
+      a `JobRunner` and `powerhose pool` set.
     - `services`: the names that jobs are offered under; the default service, `""`, without any.
     - `slots`: how many jobs run at the same time, 1 to 1,024.
     - `mode`: `"thread"` gives each slot a thread; right for handlers that wait or call native code. `"process"` gives each a
@@ -48,7 +49,7 @@ class Worker:
     def __init__(
         self,
         target: Handler,
-        endpoint: str,
+        endpoint: Optional[str] = None,
         *,
         services: Sequence[str] = ("",),
         slots: int = 1,
@@ -72,7 +73,7 @@ class Worker:
         if time_limit is not None and overrun is not None:
             raise ValueError("time_limit: the handler is ended then, which leaves nothing to log for overrun")
         self._target = target
-        self._endpoint = endpoints.check(endpoint, encrypted=curve is not None, insecure=insecure)
+        self._endpoint = endpoints.check(endpoints.backend(endpoint), encrypted=curve is not None, insecure=insecure)
         self._bind = None if bind is None else endpoints.check_to_bind(bind)
         self._curve = curve
         self._process_slots = mode == "process"
