@@ -61,8 +61,9 @@ inline bool is_email(std::string_view email) {
 // Text that is one JSON object. Nothing for anything else.
 inline std::optional<Json> json_object(std::string_view text) {
     bool is_too_deep = false;
-    const auto watch = [&](int depth, Json::parse_event_t, Json &) {
-        is_too_deep |= depth > max_json_depth;
+    const auto watch = [&](int depth, Json::parse_event_t event, Json &) {
+        const bool begins = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+        is_too_deep |= begins && depth >= max_json_depth;
         return !is_too_deep;
     };
     // nlohmann would take a byte order mark.
