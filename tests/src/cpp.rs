@@ -10,6 +10,14 @@ use crate::paths;
 /// # Panics
 /// If there is no `g++`, or it finds fault with the source; warnings are faults.
 pub fn compile(source: &str, folder: &Path) -> PathBuf {
+    compile_with(source, folder, &[])
+}
+
+/// The same with further libraries of the system, such as `crypto`.
+///
+/// # Panics
+/// The same.
+pub fn compile_with(source: &str, folder: &Path, libraries: &[&str]) -> PathBuf {
     let root = paths::repository();
     let source = root.join(source);
     let name = source.file_stem().expect("a file with a name");
@@ -32,6 +40,7 @@ pub fn compile(source: &str, folder: &Path) -> PathBuf {
         .arg(concat!("-L", env!("DEP_ZMQ_LIB")))
         .arg(concat!("-L", env!("SODIUM_LIB")))
         .args(["-lzmq", "-lsodium", "-pthread"])
+        .args(libraries.iter().map(|name| format!("-l{name}")))
         .output()
         .expect("g++ is there: on Debian and Ubuntu `apt-get install g++`");
     assert!(

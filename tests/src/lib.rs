@@ -7,6 +7,7 @@ pub mod cpp;
 pub mod crowd;
 pub mod fuzzing;
 pub mod many_workers;
+pub mod mixed;
 pub mod mutants;
 pub mod paths;
 pub mod process;

@@ -1,4 +1,4 @@
-//! Processes of a run that are this program again, in another role.
+//! Processes of a run: this program again in another role, or other programs that end with it.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::usage::Usage;
 
@@ -32,12 +34,30 @@ impl RoleProcess {
         role: &str,
         arguments: impl IntoIterator<Item = A>,
     ) -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(role)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        Self::spawn(role, command.arg(role).args(arguments))
+    }
+
+    /// Starts another program, which the system kills when its starter dies: the thread that calls this, which must outlive it.
+    ///
+    /// # Errors
+    /// When the system refuses, or has no `setpriv`, which util-linux brings.
+    pub fn start_program(role: &str, program: &Command) -> io::Result<Self> {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        command.arg(program.get_program()).args(program.get_args());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self::spawn(role, &mut command)
+            .map_err(|error| io::Error::other(format!("setpriv (of util-linux): {error}")))
+    }
+
+    fn spawn(role: &str, command: &mut Command) -> io::Result<Self> {
+        let mut child = (command.stdin(Stdio::piped()).stdout(Stdio::piped())).spawn()?;
         let (sender, lines) = sync_channel(LINES);
         if let Some(output) = child.stdout.take() {
             thread::spawn(move || {
@@ -68,6 +88,27 @@ impl RoleProcess {
                 RecvTimeoutError::Disconnected => "ended too early",
             })
         })
+    }
+
+    /// The next line, if one comes within this time.
+    ///
+    /// # Errors
+    /// When it ends instead.
+    pub fn line_within(&self, time: Duration) -> io::Result<Option<String>> {
+        match self.lines.recv_timeout(time) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(self.failed("ended too early")),
+        }
+    }
+
+    /// Writes a line to its standard input.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn say(&mut self, line: &str) -> io::Result<()> {
+        let input = self.child.stdin.as_mut();
+        writeln!(input.ok_or(io::ErrorKind::BrokenPipe)?, "{line}")
     }
 
     /// What it uses at present.
@@ -106,6 +147,20 @@ impl RoleProcess {
     /// When it hangs, or ends otherwise.
     pub fn end(mut self) -> io::Result<Option<String>> {
         drop(self.child.stdin.take());
+        self.wait()
+    }
+
+    /// The same for a program that ends in order on SIGTERM.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn terminate(mut self) -> io::Result<Option<String>> {
+        self.check()?;
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        self.wait()
+    }
+
+    fn wait(&mut self) -> io::Result<Option<String>> {
         let until = Instant::now() + PATIENCE;
         let mut last = None;
         loop {

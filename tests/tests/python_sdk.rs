@@ -95,7 +95,7 @@ async fn serves_a_real_master(options: &[&str]) {
     let Err(ExecuteError::Failed { message }) = failure else {
         panic!("not the handler's failure: {failure:?}");
     };
-    assert!(String::from_utf8_lossy(&message).contains("eleven"));
+    assert!(String::from_utf8_lossy(&message).contains("not a whole number"));
 
     // A master that ends is left, and its successor found.
     runner.shutdown(PATIENCE).await;

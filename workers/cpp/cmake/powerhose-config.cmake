@@ -1,0 +1,5 @@
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(PkgConfig)
+pkg_check_modules(POWERHOSE_ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.2)
+include(${CMAKE_CURRENT_LIST_DIR}/powerhose-targets.cmake)
