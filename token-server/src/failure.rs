@@ -61,6 +61,9 @@ impl From<SettingsError> for Failure {
             }
             SettingsError::Unreadable { .. } => ExitCode::NoInput,
             SettingsError::Content { .. } => ExitCode::DataErr,
+            SettingsError::CurveKey { error: key, .. } => {
+                return Self::with_code(key.exit_code(), error.to_string());
+            }
             SettingsError::Syntax { .. } | SettingsError::Key { .. } => ExitCode::Config,
         };
         Self::new(code, error.to_string())

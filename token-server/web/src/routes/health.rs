@@ -1,10 +1,10 @@
 //! What load balancers and deployments ask.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{app::App, failure::Failure};
+use crate::{app::App, clock::Arrival, failure::Failure, jobs::Health as JobsHealth};
 
 /// Whether the process answers at all.
 pub(crate) async fn load_balancer() -> Json<Value> {
@@ -17,21 +17,35 @@ pub(crate) struct Health {
     version: &'static str,
     database: &'static str,
     workers: &'static str,
+    /// Only where the workers are a standalone master's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    master: Option<&'static str>,
 }
 
 /// Whether the process can issue tokens.
-pub(crate) async fn heartbeat(State(app): State<App>) -> (StatusCode, Json<Health>) {
-    let database = app.store().ping().await;
+pub(crate) async fn heartbeat(
+    State(app): State<App>,
+    Extension(arrival): Extension<Arrival>,
+) -> (StatusCode, Json<Health>) {
+    let (database, jobs) = tokio::join!(app.store().ping(), app.crypto().health(&arrival));
     if let Err(error) = &database {
         tracing::error!(%error, "the database doesn't answer");
     }
-    let workers = app.crypto().jobs().has_workers().await;
-    let healthy = database.is_ok() && workers;
+    let is_shared = !app.settings().workers.master.is_empty();
+    let healthy = database.is_ok() && jobs == JobsHealth::Ok;
     let health = Health {
         status: if healthy { "Ok" } else { "Err" },
         version: env!("CARGO_PKG_VERSION"),
         database: if database.is_ok() { "Ok" } else { "Unknown" },
-        workers: if workers { "Ok" } else { "None" },
+        workers: match jobs {
+            JobsHealth::Ok => "Ok",
+            JobsHealth::NoWorkers => "None",
+            JobsHealth::NoMaster => "Unknown",
+        },
+        master: is_shared.then_some(match jobs {
+            JobsHealth::NoMaster => "None",
+            JobsHealth::Ok | JobsHealth::NoWorkers => "Ok",
+        }),
     };
     let status = if healthy {
         StatusCode::OK
