@@ -94,7 +94,7 @@ impl From<StoreError> for Failure {
             StoreError::NoNode | StoreError::RetiredWithoutNode | StoreError::Unexpected(_) => {
                 Self::new(ExitCode::Software, error.to_string())
             }
-            StoreError::Unavailable(_) => Self::new(
+            StoreError::Unavailable(_) | StoreError::Silent(_) => Self::new(
                 ExitCode::Unavailable,
                 format!("{error}; see that it runs and that database.url names it"),
             ),

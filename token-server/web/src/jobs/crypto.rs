@@ -89,7 +89,7 @@ impl Crypto {
     /// Has the least job done that there is.
     async fn probe(&self, arrival: &Arrival) -> Health {
         let body = crypto_jobs::encode(&DescribeKeysRequest { keys: Vec::new() });
-        let timeout = PROBE.min(arrival.remaining());
+        let timeout = arrival.share(PROBE);
         match self.jobs.execute(&self.describe_keys, body, timeout).await {
             Err(ExecuteError::NoWorkers { .. }) => Health::NoWorkers,
             Err(ExecuteError::MasterLost { .. }) => Health::NoMaster,

@@ -4,6 +4,7 @@ mod adoption;
 mod database;
 mod outage;
 mod races;
+mod relay;
 
 use std::sync::Arc;
 
