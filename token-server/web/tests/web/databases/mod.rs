@@ -5,6 +5,7 @@ mod database;
 mod outage;
 mod races;
 mod relay;
+mod tidiness;
 
 use std::sync::Arc;
 
