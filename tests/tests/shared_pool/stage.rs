@@ -1,6 +1,5 @@
 //! A standalone master, crypto workers and token servers, each a process of its own.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -217,11 +216,5 @@ impl Stage {
         }
         worker.signal(Signal::KILL);
         worker.wait();
-    }
-}
-
-impl AsRef<Path> for Stage {
-    fn as_ref(&self) -> &Path {
-        self.directory.path()
     }
 }
