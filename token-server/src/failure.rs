@@ -61,6 +61,9 @@ impl From<SettingsError> for Failure {
             }
             SettingsError::Unreadable { .. } => ExitCode::NoInput,
             SettingsError::Content { .. } => ExitCode::DataErr,
+            SettingsError::CurveKey { error: key, .. } => {
+                return Self::with_code(key.exit_code(), error.to_string());
+            }
             SettingsError::Syntax { .. } | SettingsError::Key { .. } => ExitCode::Config,
         };
         Self::new(code, error.to_string())
@@ -91,7 +94,7 @@ impl From<StoreError> for Failure {
             StoreError::NoNode | StoreError::RetiredWithoutNode | StoreError::Unexpected(_) => {
                 Self::new(ExitCode::Software, error.to_string())
             }
-            StoreError::Unavailable(_) => Self::new(
+            StoreError::Unavailable(_) | StoreError::Silent(_) => Self::new(
                 ExitCode::Unavailable,
                 format!("{error}; see that it runs and that database.url names it"),
             ),

@@ -11,6 +11,7 @@ mod keygen;
 mod listen;
 mod log;
 mod output;
+mod pool;
 mod serve;
 mod service;
 mod signals;

@@ -13,7 +13,7 @@ use crate::{
     signals::StopSignals,
 };
 
-/// Serve tokens, with crypto workers as child processes.
+/// Serve tokens, with crypto workers as child processes or at a standalone master.
 ///
 /// Settings come from the file, then from environment variables such as
 /// TOKEN_SERVER__BROWSERID__AUDIENCE, then from the command line; the last one counts. SIGTERM and
@@ -46,6 +46,7 @@ pub(crate) struct Serve {
 struct Ready<'a> {
     url: &'a str,
     endpoints: &'a [String],
+    masters: &'a [String],
     worker_pids: Vec<u32>,
 }
 
@@ -79,12 +80,13 @@ impl Serve {
         let remedy = "stop whoever uses it, or choose another one with --listen or http.listen";
         let listener = listen(settings.http.listen, remedy).await?;
         let service = Service::start(settings, listener).await?;
-        let url = service.url();
+        let (url, pool) = (service.url(), service.pool());
         if self.json {
             output::json(&Ready {
                 url,
-                endpoints: service.endpoints(),
-                worker_pids: service.worker_pids(),
+                endpoints: pool.endpoints(),
+                masters: pool.masters(),
+                worker_pids: pool.worker_pids(),
             })?;
         } else {
             output::text(&format!("serving tokens at {url}\n"))?;

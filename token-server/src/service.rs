@@ -1,14 +1,9 @@
-//! The running service: listener, application, job runner and worker processes, started in the order
-//! in which they need each other and stopped the other way round.
+//! The running service: listener, application and pool of workers, started in the order in which they
+//! need each other and stopped the other way round.
 
-use std::{env, path::PathBuf, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use powerhose::{
-    Exits, JobRunner, Workers,
-    service_manager::{self, notify},
-};
-use sysexits::ExitCode;
-use tempfile::TempDir;
+use powerhose::service_manager::{self, notify};
 use token_server_web::{
     App, Identities,
     access::AccessLists,
@@ -19,28 +14,22 @@ use token_server_web::{
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use crate::{failure::Failure, listen};
-
-/// What workers get to register after their start.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What workers get to finish once the last request has its answer: no more than one job each can be
-/// left.
-const WORKER_GRACE: Duration = Duration::from_secs(5);
+use crate::{
+    failure::Failure,
+    listen,
+    pool::{GRACE, Pool},
+};
 
 /// What the database gets to close its file.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct Service {
     app: App,
-    runner: JobRunner,
+    pool: Pool,
     listener: TcpListener,
     /// Where `/metrics` has a listener of its own.
     metrics: Option<TcpListener>,
     url: String,
-    workers: Workers,
-    /// Holds the socket that workers register at, for its owner alone.
-    _directory: Option<TempDir>,
 }
 
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
@@ -63,30 +52,13 @@ impl Service {
         let store = Store::open(&settings.database, settings.nodes.capacity_release_rate).await?;
         let identities = Identities::new(&settings)?;
         let access = AccessLists::open(&settings.users)?;
-        let (directory, endpoint) = match &settings.workers.endpoint {
-            Some(endpoint) => (None, endpoint.clone()),
-            None => {
-                let directory = private_directory()?;
-                let endpoint = format!("ipc://{}", directory.path().join("workers").display());
-                (Some(directory), endpoint)
-            }
-        };
-        let runner = JobRunner::bind(endpoint)?;
-        let workers = start_workers(&runner, &settings).await?;
+        let pool = Pool::start(&settings).await?;
         Ok(Self {
-            app: App::new(
-                settings,
-                store,
-                identities,
-                access,
-                Arc::new(runner.clone()),
-            ),
-            runner,
+            app: App::new(settings, store, identities, access, pool.jobs()),
+            pool,
             listener,
             metrics,
             url,
-            workers,
-            _directory: directory,
         })
     }
 
@@ -94,20 +66,12 @@ impl Service {
         &self.app
     }
 
-    pub(crate) fn runner(&self) -> &JobRunner {
-        &self.runner
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
-    }
-
-    pub(crate) fn endpoints(&self) -> &[String] {
-        self.runner.endpoints()
-    }
-
-    pub(crate) fn worker_pids(&self) -> Vec<u32> {
-        self.workers.pids()
     }
 
     /// Answers requests until `stop` completes, then drains. `abort` ends that at once.
@@ -125,16 +89,13 @@ impl Service {
                 if drained == Drained::CutShort {
                     tracing::warn!("requests were cut off: http.drain_timeout has passed");
                 }
-                WORKER_GRACE
+                GRACE
             }
             () = abort => Duration::ZERO,
         };
         observed.abort();
-        // No request is left, so no job is. Workers go first: without their master they would worry.
-        let report = self.workers.stop(grace).await;
-        tracing::debug!(?report, "workers stopped");
-        let report = self.runner.shutdown(grace).await;
-        tracing::debug!(?report, "jobs ended");
+        // No request is left, so no job is.
+        self.pool.stop(grace).await;
         // Folds the journal in; a query that hangs must not keep the process from ending.
         let closing = self.app.store().close();
         if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
@@ -154,63 +115,4 @@ async fn observe(app: App, listener: Option<TcpListener>) {
         app.upkeep(),
         server::serve(listener, router, settings, std::future::pending())
     );
-}
-
-/// A directory that only its owner can enter, removed at the end, with a path short enough for sockets.
-fn private_directory() -> Result<TempDir, Failure> {
-    let parent = env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|directory| directory.is_dir())
-        .unwrap_or_else(env::temp_dir);
-    tempfile::Builder::new()
-        .prefix("token-server-")
-        .tempdir_in(&parent)
-        .map_err(|error| {
-            Failure::new(
-                ExitCode::CantCreat,
-                format!(
-                    "cannot make a directory in {}: {error}; set XDG_RUNTIME_DIR to a directory that this user may write to",
-                    parent.display()
-                ),
-            )
-        })
-}
-
-async fn start_workers(runner: &JobRunner, settings: &Settings) -> Result<Workers, Failure> {
-    let count = settings.workers.count;
-    let program =
-        env::current_exe().map_err(|error| Failure::system("find this program's file", &error))?;
-    let endpoint = runner.endpoints().first().cloned().unwrap_or_default();
-    let workers = Workers::builder(program)
-        .args(["worker", "--connect", &endpoint])
-        .args(["--log", &settings.log.filter])
-        .count(count)
-        .grace(WORKER_GRACE)
-        // Assertions come from anyone; a server must not end up without workers because of one.
-        .start_retries(None)
-        .start()
-        .map_err(|error| Failure::new(ExitCode::OsErr, error.to_string()))?;
-    tokio::spawn(watch(workers.exits(), runner.clone()));
-    match runner.wait_for_workers(count, START_TIMEOUT).await {
-        Ok(()) => Ok(workers),
-        Err(error) => {
-            workers.stop(WORKER_GRACE).await;
-            Err(Failure::new(
-                ExitCode::Unavailable,
-                format!("the crypto workers did not start: {error}; see their messages above"),
-            ))
-        }
-    }
-}
-
-/// Tells the runner at once whom it has lost, and the log why.
-async fn watch(mut exits: Exits, runner: JobRunner) {
-    while let Some(exit) = exits.next().await {
-        if let Some(pid) = exit.pid {
-            runner.exited(pid);
-        }
-        if !exit.requested {
-            tracing::warn!(pid = exit.pid, cause = %exit.cause, "a crypto worker is gone");
-        }
-    }
 }

@@ -5,12 +5,16 @@
 
 use std::{
     io::{self, IsTerminal},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use clap::{Parser, error::ErrorKind};
-use powerhose::{Bytes, Exit, Job, JobError, Worker, WorkerBuilder};
+use powerhose::{
+    Bytes, Exit, Job, JobError, Worker, WorkerBuilder,
+    security::{CurveClient, KeyError, KeyPair, PublicKey},
+};
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// The options that every worker program has.
@@ -34,6 +38,28 @@ pub struct Options {
     )]
     reconnect_limit: Duration,
 
+    /// The file of the own secret key, as made by `powerhose keygen`: encrypts tcp
+    #[arg(
+        long,
+        env = "POWERHOSE_CURVE_SECRET",
+        value_name = "FILE",
+        requires = "curve_server"
+    )]
+    curve_secret: Option<PathBuf>,
+
+    /// The file of the master's public key
+    #[arg(
+        long,
+        env = "POWERHOSE_CURVE_SERVER",
+        value_name = "FILE",
+        requires = "curve_secret"
+    )]
+    curve_server: Option<PathBuf>,
+
+    /// Connect to another host without keys: whoever is on the way can read and change everything
+    #[arg(long)]
+    insecure: bool,
+
     /// What to log to standard error: a level, or levels by module
     #[arg(
         long,
@@ -42,6 +68,17 @@ pub struct Options {
         default_value = "info"
     )]
     log: String,
+}
+
+impl Options {
+    /// The keys, if files are named.
+    fn keys(&self) -> Result<Option<CurveClient>, KeyError> {
+        let (Some(secret), Some(server)) = (&self.curve_secret, &self.curve_server) else {
+            return Ok(None);
+        };
+        let keys = CurveClient::new(KeyPair::from_file(secret)?, PublicKey::from_file(server)?);
+        Ok(Some(keys))
+    }
 }
 
 /// Reads the command line.
@@ -92,9 +129,17 @@ where
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
+    let builder = match options.keys() {
+        Ok(Some(keys)) => Worker::builder().curve(keys),
+        Ok(None) => Worker::builder(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return error.exit_code().into();
+        }
+    };
     let builder = services
         .iter()
-        .fold(Worker::builder(), WorkerBuilder::service);
+        .fold(builder.insecure(options.insecure), WorkerBuilder::service);
     let worker = settings(builder)
         .connect(&options.connect)
         .slots(options.slots)
@@ -118,7 +163,14 @@ fn complaint(exit: &Exit, options: &Options) -> Option<String> {
     match exit {
         Exit::MasterLost => {
             let limit = humantime::format_duration(options.reconnect_limit);
-            Some(format!("no master at {} within {limit}", options.connect))
+            let keys = match options.curve_secret {
+                Some(_) => ", or it does not admit this worker's key",
+                None => "",
+            };
+            Some(format!(
+                "no master at {} within {limit}{keys}",
+                options.connect
+            ))
         }
         Exit::Stopped => Some("stopped at once, jobs may have been left undone".into()),
         Exit::Rejected { message, .. } => Some(format!(

@@ -7,7 +7,10 @@ use std::{
 };
 
 use crypto_jobs::{BROWSERID_VERIFY, Rejection, SignatureAlgorithm, VerifyReply, VerifyRequest};
-use powerhose::{ExecuteError, JobRunner};
+use powerhose::{
+    ExecuteError, JobRunner,
+    security::{AllowList, CurveServer, KeyPair},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -118,6 +121,58 @@ fn the_crypto_worker_does_crypto_jobs_and_refuses_what_is_none() {
         message.starts_with(b"not a request of this service"),
         "{message:?}"
     );
+}
+
+#[test]
+fn a_worker_joins_a_master_that_admits_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (master, worker) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    for (name, keys) in [("master", &master), ("worker", &worker)] {
+        let (secret, public) = (
+            file(&format!("{name}.secret")),
+            file(&format!("{name}.public")),
+        );
+        keys.save(secret.as_ref(), public.as_ref()).unwrap();
+    }
+    let curve = CurveServer::new(master).workers(AllowList::keys([worker.public()]));
+    let runner = JobRunner::builder()
+        .bind("tcp://127.0.0.1:*")
+        .curve(curve)
+        .default_timeout(PATIENCE)
+        .start()
+        .unwrap();
+    let endpoint = runner.endpoints()[0].clone();
+    let (secret, server) = (file("worker.secret"), file("master.public"));
+    let keys = ["--curve-secret", &secret, "--curve-server", &server];
+    let connect = ["--connect", &endpoint];
+    let _echo = Program::start(ECHO, &[&connect[..], &keys[..]].concat());
+    let answer = runner.job(&b"hello"[..]).execute_blocking().unwrap();
+    assert_eq!(&answer[..], b"hello");
+
+    let (missing, stranger) = (file("nobody.secret"), file("master.secret"));
+    for (secret, code, text) in [
+        (&missing, 66, "nobody.secret"),
+        (&server, 77, "chmod 600"),
+        (&stranger, 69, "does not admit this worker's key"),
+    ] {
+        let arguments = [
+            "--curve-secret",
+            secret,
+            "--curve-server",
+            &server,
+            "--log",
+            "off",
+        ];
+        let limit = ["--reconnect-limit", "300ms"];
+        let output = run(ECHO, &[&connect[..], &arguments[..], &limit[..]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{secret}: {said}");
+        assert!(said.contains(text), "{secret}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let output = run(ECHO, &[&connect[..], &keys[..2]].concat());
+    assert_eq!(output.status.code(), Some(64), "one file without the other");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::Client;
 use super::core::CoreConfig;
 use super::thread::{Parts, start};
 use crate::driver::context::context;
-use crate::driver::endpoint::{Endpoint, Reach};
+use crate::driver::endpoint::{Endpoint, EndpointError, Reach};
 use crate::driver::master::host;
 use crate::driver::master::listen::StartError;
 use crate::driver::socket::Options;
@@ -90,18 +90,22 @@ impl ClientBuilder {
         self
     }
 
-    /// Starts the client's thread, which connects, and goes on trying, by itself.
+    /// Looks at the settings as [`start`](Self::start) does, and starts nothing.
     ///
     /// # Errors
-    /// [`StartError`] if no endpoint was named, one makes no sense, or the system has no thread or descriptors to spare.
-    pub fn start(self) -> Result<Client, StartError> {
+    /// [`StartError`] if no endpoint was named, one makes no sense, or keys are set and this build cannot encrypt.
+    pub fn check(&self) -> Result<(), StartError> {
+        self.understood().map(drop)
+    }
+
+    fn understood(&self) -> Result<Vec<Endpoint>, StartError> {
         if self.curve.is_some() && !security::is_available() {
             return Err(KeyError::Unavailable.into());
         }
         let reach = Reach::new(self.curve.is_some(), self.insecure);
         let endpoints: Vec<_> = (self.endpoints.iter())
             .map(|endpoint| Endpoint::to_connect(endpoint, reach))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, EndpointError>>()?;
         if endpoints.is_empty() {
             return Err(StartError::NoEndpoint);
         }
@@ -111,6 +115,15 @@ impl ClientBuilder {
                 why: "it has at most 255 bytes",
             });
         }
+        Ok(endpoints)
+    }
+
+    /// Starts the client's thread, which connects, and goes on trying, by itself.
+    ///
+    /// # Errors
+    /// [`StartError`] as [`check`](Self::check) tells it, or if the system has no thread or descriptors to spare.
+    pub fn start(self) -> Result<Client, StartError> {
+        let endpoints = self.understood()?;
         let parts = Parts {
             context: context(endpoints.len() as u64).map_err(StartError::Descriptors)?,
             config: CoreConfig {
@@ -133,6 +146,6 @@ impl ClientBuilder {
             },
         };
         let handle = start(parts).map_err(|error: io::Error| StartError::Resources(error))?;
-        Ok(Client::new(handle, self.default_timeout))
+        Ok(Client::new(handle, self.endpoints, self.default_timeout))
     }
 }

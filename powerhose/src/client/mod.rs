@@ -13,12 +13,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use self::thread::{ClientInbox, Handle, Request};
+use self::thread::{ClientInbox, Handle, Masters, Request};
 use crate::driver::clock::Clock;
 use crate::driver::inbox::Handover;
 use crate::driver::master::ShutdownReport;
 use crate::driver::master::listen::StartError;
-use crate::error::ExecuteError;
+use crate::error::{ExecuteError, Started};
 use crate::execute::{Execute, JobBuilder, Submitter};
 
 pub use builder::ClientBuilder;
@@ -51,6 +51,8 @@ pub struct Client {
 struct Inner {
     inbox: Arc<ClientInbox>,
     clock: Clock,
+    endpoints: Vec<String>,
+    masters: watch::Receiver<Masters>,
     ended: watch::Receiver<Option<ShutdownReport>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     submitter: Submitter,
@@ -76,13 +78,15 @@ impl Client {
         ClientBuilder::default()
     }
 
-    fn new(handle: Handle, default_timeout: Duration) -> Self {
+    fn new(handle: Handle, endpoints: Vec<String>, default_timeout: Duration) -> Self {
         let inbox: Arc<dyn Handover> = Arc::<ClientInbox>::clone(&handle.inbox);
         Self {
             inner: Arc::new(Inner {
                 submitter: Submitter::new(inbox, handle.clock, default_timeout),
                 inbox: handle.inbox,
                 clock: handle.clock,
+                endpoints,
+                masters: handle.masters,
                 ended: handle.ended,
                 thread: Mutex::new(Some(handle.thread)),
             }),
@@ -113,6 +117,35 @@ impl Client {
     /// A job with settings of its own.
     pub fn job(&self, body: impl Into<Bytes>) -> JobBuilder<'_> {
         JobBuilder::new(&self.inner.submitter, body.into())
+    }
+
+    /// The masters, in order of preference, as they were named.
+    pub fn endpoints(&self) -> &[String] {
+        &self.inner.endpoints
+    }
+
+    /// The master that jobs go to at present, by its endpoint. `None` while none can be reached: jobs wait for one then, each until
+    /// its own deadline.
+    pub fn master(&self) -> Option<&str> {
+        let serving = self.inner.masters.borrow().serving?;
+        Some(self.inner.endpoints.get(serving)?)
+    }
+
+    /// How often the master was lost, or left, and no other one was there to go to at once.
+    pub fn masters_lost(&self) -> u64 {
+        self.inner.masters.borrow().losses
+    }
+
+    /// Waits until there is a master to give jobs to, however long that takes: put a time limit of your executor's around it.
+    ///
+    /// # Errors
+    /// [`ExecuteError::ShuttingDown`] if the client ends before.
+    pub async fn master_reached(&self) -> Result<(), ExecuteError> {
+        let mut masters = self.inner.masters.clone();
+        let started = Started::No;
+        let reached = masters.wait_for(|masters| masters.serving.is_some()).await;
+        reached.map_err(|_| ExecuteError::ShuttingDown { started })?;
+        Ok(())
     }
 
     /// Ends in order: refuses new jobs as [`ShuttingDown`](ExecuteError::ShuttingDown), waits for those under way, takes leave of the
@@ -168,6 +201,8 @@ impl Execute for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("endpoints", &self.inner.endpoints)
+            .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::core::{Core, CoreConfig, Input, Output};
 use crate::driver::clock::Clock;
@@ -63,8 +63,18 @@ pub(super) struct Parts {
 pub(super) struct Handle {
     pub(super) inbox: Arc<ClientInbox>,
     pub(super) clock: Clock,
-    pub(super) ended: tokio::sync::watch::Receiver<Option<ShutdownReport>>,
+    pub(super) masters: watch::Receiver<Masters>,
+    pub(super) ended: watch::Receiver<Option<ShutdownReport>>,
     pub(super) thread: JoinHandle<()>,
+}
+
+/// How the client stands with its masters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Masters {
+    /// The one that jobs are submitted to, by its place in the order.
+    pub(super) serving: Option<usize>,
+    /// How often there was one and then none.
+    pub(super) losses: u64,
 }
 
 /// Starts the thread.
@@ -79,7 +89,8 @@ pub(super) fn start(parts: Parts) -> io::Result<Handle> {
     };
     let inbox = Arc::new(ClientInbox::new(limits, waker));
     let clock = Clock::new();
-    let (end, ended) = tokio::sync::watch::channel(None);
+    let (end, ended) = watch::channel(None);
+    let (tell, masters) = watch::channel(Masters::default());
     let driver = Driver {
         lines: parts.endpoints.iter().map(|_| Line::default()).collect(),
         core: Core::new(parts.config, rand::random()),
@@ -88,6 +99,7 @@ pub(super) fn start(parts: Parts) -> io::Result<Handle> {
         options: parts.options,
         curve: parts.curve,
         clock,
+        masters: tell,
         sleeper,
         inbox: Closing(Arc::clone(&inbox)),
         batch: Batch::default(),
@@ -108,6 +120,7 @@ pub(super) fn start(parts: Parts) -> io::Result<Handle> {
     Ok(Handle {
         inbox,
         clock,
+        masters,
         ended,
         thread,
     })
@@ -132,6 +145,7 @@ struct Driver {
     options: Options,
     curve: Option<CurveClient>,
     clock: Clock,
+    masters: watch::Sender<Masters>,
     sleeper: Sleeper,
     inbox: Closing,
     batch: Batch<Request>,
@@ -160,6 +174,7 @@ impl Drop for Closing {
 impl Driver {
     fn run(mut self) -> ShutdownReport {
         while !self.turn() {}
+        self.masters.send_modify(|masters| masters.serving = None);
         for submission in self.inbox.0.close().jobs.into_iter().chain(self.jobs) {
             let started = Started::No;
             let _ = (submission.reply).send(Err(ExecuteError::ShuttingDown { started }));
@@ -180,8 +195,19 @@ impl Driver {
             return true;
         }
         self.flush();
+        self.tell_masters();
         self.rest();
         false
+    }
+
+    fn tell_masters(&self) {
+        let serving = self.core.serving();
+        self.masters.send_if_modified(|masters| {
+            let is_news = masters.serving != serving;
+            masters.losses += u64::from(is_news && serving.is_none());
+            masters.serving = serving;
+            is_news
+        });
     }
 
     fn take_handed_over(&mut self, now: Time) {

@@ -164,3 +164,45 @@ async fn a_flood_of_one_client_leaves_room_for_another() {
         assert_eq!(job.await.expect("no panic"), Ok(Bytes::from("x")));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_knows_which_master_it_has_and_counts_its_losses() {
+    let place = Place::new();
+    let elsewhere = Place::new();
+    let client = Client::builder()
+        .connect(place.frontend())
+        .connect(elsewhere.frontend())
+        .start()
+        .expect("two endpoints");
+    assert_eq!(client.endpoints(), [place.frontend(), elsewhere.frontend()]);
+    assert_eq!((client.master(), client.masters_lost()), (None, 0));
+
+    let second = elsewhere.master();
+    client.master_reached().await.expect("it runs");
+    assert_eq!(client.master(), Some(elsewhere.frontend().as_str()));
+    second.shutdown_blocking(Duration::ZERO);
+    eventually("the loss is known", || client.master().is_none());
+    assert_eq!(client.masters_lost(), 1);
+
+    let _first = place.master();
+    client.master_reached().await.expect("it runs");
+    assert_eq!(client.master(), Some(place.frontend().as_str()));
+    client.close(LONG).await;
+    assert_eq!(client.master(), None);
+    assert!(
+        client.master_reached().await.is_err(),
+        "the client has ended"
+    );
+}
+
+#[test]
+fn settings_of_a_client_can_be_checked_without_starting_it() {
+    let fine = Client::builder().connect("tcp://127.0.0.1:5556");
+    assert!(fine.check().is_ok());
+    let nowhere = Client::builder().check().expect_err("no master is named");
+    assert_eq!(nowhere.code(), "no-endpoint");
+    let open = Client::builder().connect("tcp://master.example:5556");
+    let error = open.check().expect_err("without keys");
+    assert!(error.to_string().contains("master.example"), "{error}");
+    assert!(open.insecure(true).check().is_ok());
+}

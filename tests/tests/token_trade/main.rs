@@ -1,5 +1,6 @@
 //! The whole path: an assertion goes in over HTTP, a token comes out, the cryptography happens in worker processes.
 
+mod gateway;
 mod server;
 
 use std::io::Write;

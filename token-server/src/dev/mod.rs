@@ -75,7 +75,7 @@ impl Dev {
             authorization: &stage.authorization,
             email: &email,
             directory: stage.directory.path(),
-            worker_pids: stage.service.worker_pids(),
+            worker_pids: stage.service.pool().worker_pids(),
         };
         if self.json {
             output::json(&ready)?;
@@ -88,7 +88,12 @@ impl Dev {
     }
 
     async fn trade_once(&self, stage: Stage, signals: StopSignals) -> Result<(), Failure> {
-        let runner = stage.service.runner().clone();
+        let runner = stage.service.pool().runner().cloned().ok_or_else(|| {
+            Failure::new(
+                ExitCode::Software,
+                "the throw-away settings name another master",
+            )
+        })?;
         let (done, traded) = tokio::sync::oneshot::channel();
         let stop = async {
             tokio::select! {

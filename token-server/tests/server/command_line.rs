@@ -82,6 +82,38 @@ fn a_directory_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn a_master_that_cannot_be_is_named_with_the_remedy() {
+    let directory = tempdir().unwrap();
+    let master = "--set=workers.master=tcp://master.example:5556";
+    let keys = [
+        master,
+        "--set=workers.curve_secret_file=/nonexistent/own.secret",
+        "--set=workers.curve_server_file=/nonexistent/master.public",
+    ];
+    for (arguments, code, words) in [
+        (
+            &["--set=workers.master=junk"][..],
+            78,
+            ["workers.master", "ipc://"],
+        ),
+        (
+            &[master],
+            78,
+            ["workers.master", "workers.curve_secret_file"],
+        ),
+        (
+            &keys,
+            66,
+            ["workers.curve_secret_file", "/nonexistent/own.secret"],
+        ),
+    ] {
+        let (found, _, stderr) = serve(directory.path(), arguments);
+        assert_eq!(found, Some(code), "{stderr}");
+        assert_line(&stderr, &words);
+    }
+}
+
+#[test]
 fn wrong_arguments_end_with_the_code_for_usage() {
     let (code, _, stderr) = run(&["serve", "--colour", "blue"]);
     assert_eq!(code, Some(64));

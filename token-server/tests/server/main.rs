@@ -11,11 +11,14 @@ mod command_line;
     reason = "shared with the tests of the web tier, which use more of it"
 )]
 mod database;
+mod database_outage;
 mod dev;
 mod gateway;
 mod issuer;
 mod observing;
 mod process;
+#[path = "../../web/tests/web/databases/relay.rs"]
+mod relay;
 mod scenarios;
 mod serving;
 mod two_servers;

@@ -30,7 +30,7 @@ struct Parts {
     access: AccessLists,
     crypto: Crypto,
     key_ring: KeyRing,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl App {
@@ -45,14 +45,15 @@ impl App {
         jobs: Arc<dyn Jobs>,
     ) -> Self {
         let key_ring = KeyRing::new(settings.secrets.jwt_keys.clone());
+        let metrics = Arc::new(Metrics::new().expect("the buckets are in order"));
         Self(Arc::new(Parts {
             settings,
             store,
             identities,
             access,
-            crypto: Crypto::new(jobs),
+            crypto: Crypto::new(jobs, Arc::clone(&metrics)),
             key_ring,
-            metrics: Metrics::new().expect("the buckets are in order"),
+            metrics,
         }))
     }
 

@@ -26,6 +26,12 @@ impl Arrival {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// What one part of a health check may take, at most `limit`: the others, and the answer, need time
+    /// as well.
+    pub(crate) fn share(&self, limit: Duration) -> Duration {
+        limit.min(self.remaining() / 2)
+    }
+
     pub(crate) fn now_s(&self) -> u64 {
         self.now_ms / 1000
     }

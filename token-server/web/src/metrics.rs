@@ -1,17 +1,17 @@
 //! What operators can watch, in Prometheus' format.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get,
 };
-use metrics::{counter, gauge, histogram, with_local_recorder};
+use metrics::{Label, SharedString, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 use powerhose::master::Stats;
 
-use crate::app::App;
+use crate::{app::App, jobs::Observation};
 
 /// Bounds of the buckets for durations, in seconds: from a health check to the longest deadline.
 const BUCKETS: [f64; 12] = [
@@ -29,9 +29,9 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new() -> Result<Self, BuildError> {
-        let requests = Matcher::Full("token_server_request_duration_seconds".to_owned());
+        let durations = Matcher::Suffix("_duration_seconds".to_owned());
         let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(requests, &BUCKETS)?
+            .set_buckets_for_metric(durations, &BUCKETS)?
             .build_recorder();
         let handle = recorder.handle();
         Ok(Self { recorder, handle })
@@ -52,6 +52,20 @@ impl Metrics {
         });
     }
 
+    /// One job of a service that has had its outcome, `ok` or the stable code of an error.
+    pub(crate) fn job(&self, service: &Arc<str>, outcome: &'static str, took: Duration) {
+        let service = SharedString::from_shared(Arc::clone(service));
+        with_local_recorder(&self.recorder, || {
+            let labels = [
+                Label::new("service", service.clone()),
+                Label::from_static_parts("outcome", outcome),
+            ];
+            counter!("token_server_jobs_total", labels.iter()).increment(1);
+            histogram!("token_server_job_duration_seconds", "service" => service)
+                .record(took.as_secs_f64());
+        });
+    }
+
     /// One token for an application of the settings.
     pub(crate) fn issued(&self, application: &str) {
         let application = application.to_owned();
@@ -60,9 +74,12 @@ impl Metrics {
         });
     }
 
-    /// Everything, with the job runner's own numbers as they are now.
-    fn render(&self, stats: &Stats) -> String {
-        with_local_recorder(&self.recorder, || publish(stats));
+    /// Everything, with what the pool of workers tells at present.
+    fn render(&self, observation: &Observation) -> String {
+        with_local_recorder(&self.recorder, || match observation {
+            Observation::Own(stats) => publish(stats),
+            Observation::Shared { masters, losses } => publish_masters(masters, *losses),
+        });
         self.handle.render()
     }
 
@@ -74,6 +91,14 @@ impl Metrics {
             self.handle.run_upkeep();
         }
     }
+}
+
+fn publish_masters(masters: &[(String, bool)], losses: u64) {
+    for (endpoint, is_serving) in masters {
+        let serving = if *is_serving { 1.0 } else { 0.0 };
+        gauge!("powerhose_master_serving", "master" => endpoint.clone()).set(serving);
+    }
+    counter!("powerhose_masters_lost_total").absolute(losses);
 }
 
 fn publish(stats: &Stats) {
@@ -135,8 +160,8 @@ pub fn app(state: App) -> Router {
 }
 
 pub(crate) async fn scrape(State(app): State<App>) -> impl IntoResponse {
-    let stats = app.crypto().jobs().stats().await;
-    let text = app.metrics().render(&stats);
+    let observation = app.crypto().jobs().observe().await;
+    let text = app.metrics().render(&observation);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 

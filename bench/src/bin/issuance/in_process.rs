@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use powerhose::master::Stats;
 use powerhose::{Bytes, ExecuteError};
-use token_server_web::jobs::{Answer, Jobs};
+use token_server_web::jobs::{Answer, Jobs, Observation, Presence};
 use workers::crypto;
 
 /// Crypto right where the handler is, on the executor's own threads.
@@ -32,12 +31,12 @@ impl Jobs for Inline {
         Box::pin(async move { Ok(work(&service, &body)) })
     }
 
-    fn has_workers(&self) -> Answer<'_, bool> {
-        Box::pin(async { true })
+    fn presence(&self) -> Answer<'_, Presence> {
+        Box::pin(async { Presence::Workers })
     }
 
-    fn stats(&self) -> Answer<'_, Stats> {
-        Box::pin(async { Stats::default() })
+    fn observe(&self) -> Answer<'_, Observation> {
+        Box::pin(async { Observation::Own(Box::default()) })
     }
 }
 
@@ -55,11 +54,11 @@ impl Jobs for Blocking {
         })
     }
 
-    fn has_workers(&self) -> Answer<'_, bool> {
-        Box::pin(async { true })
+    fn presence(&self) -> Answer<'_, Presence> {
+        Box::pin(async { Presence::Workers })
     }
 
-    fn stats(&self) -> Answer<'_, Stats> {
-        Box::pin(async { Stats::default() })
+    fn observe(&self) -> Answer<'_, Observation> {
+        Box::pin(async { Observation::Own(Box::default()) })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::config::REPLY_SLACK;
-use super::link::{InFlight, State};
+use super::link::InFlight;
 use super::{Core, Output};
 use crate::error::{ExecuteError, Started};
 use crate::master::{NewJob, Ticket};
@@ -83,9 +83,7 @@ impl Core {
 
     /// Submits what waits, as far as the terms of the session allow.
     pub(super) fn pump(&mut self, now: Time) {
-        let Some(link) = (self.links.iter()).position(|link| link.state == State::Open) else {
-            return;
-        };
+        let Some(link) = self.serving() else { return };
         while let Some((&position, &ticket)) = self.waiting.queue.first_key_value() {
             let (Some(job), Some(session)) =
                 (self.jobs.get_mut(&ticket), &mut self.links[link].session)
@@ -188,7 +186,7 @@ impl Core {
             } else {
                 Started::No
             };
-            let has_master = up || self.links.iter().any(|link| link.state == State::Open);
+            let has_master = up || self.serving().is_some();
             let error = if has_master {
                 ExecuteError::DeadlineExceeded { started }
             } else {

@@ -109,6 +109,11 @@ impl Core {
         self.outputs.pop_front()
     }
 
+    /// The master that jobs are submitted to at present.
+    pub(crate) fn serving(&self) -> Option<usize> {
+        (self.links.iter()).position(|link| link.state == State::Open)
+    }
+
     /// When `Tick` is due at the latest.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         if self.is_closed {

@@ -1,10 +1,26 @@
 //! What load balancers and deployments ask.
 
-use axum::{Json, extract::State, http::StatusCode};
+use std::time::Duration;
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{app::App, failure::Failure};
+use crate::{
+    app::App,
+    clock::Arrival,
+    failure::Failure,
+    jobs::Health as JobsHealth,
+    store::{Store, StoreError},
+};
+
+/// How long the database may take to answer a health check, and when to ask again.
+const PING: Duration = Duration::from_secs(2);
 
 /// Whether the process answers at all.
 pub(crate) async fn load_balancer() -> Json<Value> {
@@ -17,28 +33,54 @@ pub(crate) struct Health {
     version: &'static str,
     database: &'static str,
     workers: &'static str,
+    /// Only where the workers are a standalone master's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    master: Option<&'static str>,
 }
 
 /// Whether the process can issue tokens.
-pub(crate) async fn heartbeat(State(app): State<App>) -> (StatusCode, Json<Health>) {
-    let database = app.store().ping().await;
-    if let Err(error) = &database {
-        tracing::error!(%error, "the database doesn't answer");
-    }
-    let workers = app.crypto().jobs().has_workers().await;
-    let healthy = database.is_ok() && workers;
+pub(crate) async fn heartbeat(
+    State(app): State<App>,
+    Extension(arrival): Extension<Arrival>,
+) -> Response {
+    let (database, jobs) = tokio::join!(
+        ping(app.store(), arrival.share(PING)),
+        app.crypto().health(&arrival)
+    );
+    let is_shared = !app.settings().workers.master.is_empty();
+    let healthy = database && jobs == JobsHealth::Ok;
     let health = Health {
         status: if healthy { "Ok" } else { "Err" },
         version: env!("CARGO_PKG_VERSION"),
-        database: if database.is_ok() { "Ok" } else { "Unknown" },
-        workers: if workers { "Ok" } else { "None" },
+        database: if database { "Ok" } else { "Unknown" },
+        workers: match jobs {
+            JobsHealth::Ok => "Ok",
+            JobsHealth::NoWorkers => "None",
+            JobsHealth::NoMaster => "Unknown",
+        },
+        master: is_shared.then_some(match jobs {
+            JobsHealth::NoMaster => "None",
+            JobsHealth::Ok | JobsHealth::NoWorkers => "Ok",
+        }),
     };
-    let status = if healthy {
-        StatusCode::OK
+    if healthy {
+        Json(health).into_response()
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
+        let later = [(RETRY_AFTER, HeaderValue::from(PING.as_secs()))];
+        (StatusCode::SERVICE_UNAVAILABLE, later, Json(health)).into_response()
+    }
+}
+
+/// Whether the database answers within `timeout`.
+async fn ping(store: &Store, timeout: Duration) -> bool {
+    let outcome = match tokio::time::timeout(timeout, store.ping()).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(StoreError::Silent(timeout)),
     };
-    (status, Json(health))
+    if let Err(error) = &outcome {
+        tracing::error!(%error, "the database doesn't answer");
+    }
+    outcome.is_ok()
 }
 
 /// Fails, so that whoever watches over errors can be tested.

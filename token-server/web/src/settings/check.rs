@@ -36,13 +36,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
             "must not be shorter than jwks.fresh_for",
         ));
     }
-    if settings.workers.count == 0 && settings.workers.endpoint.is_none() {
-        return Err(SettingsError::key(
-            "workers.endpoint",
-            "must be set when workers.count is 0, or workers could not find the server",
-        ));
-    }
-    Ok(())
+    settings.workers.check()
 }
 
 fn check_issuers(settings: &Settings) -> Result<(), SettingsError> {

@@ -27,7 +27,8 @@ pub struct Database {
         deserialize_with = "units::duration"
     )]
     pub connection_timeout: Duration,
-    /// What PostgreSQL lets one statement take; a request that is out of time does not wait for it.
+    /// What one statement may take; a request that is out of time does not wait for it. PostgreSQL is
+    /// told to end it then. A database that has not answered a second later loses the connection.
     /// Default `10s`.
     #[serde(
         default = "default_statement_timeout",

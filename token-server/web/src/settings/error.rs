@@ -1,6 +1,7 @@
 use std::{fmt, path::PathBuf};
 
 use figment::error::{Error as Figment, Kind};
+use powerhose::security::KeyError;
 
 /// Why the settings were refused. One line that names the key and where its value came from.
 #[derive(Debug)]
@@ -26,6 +27,13 @@ pub enum SettingsError {
         path: PathBuf,
         /// Where and why.
         message: String,
+    },
+    /// A file of CURVE keys cannot be used.
+    CurveKey {
+        /// The setting that names it.
+        key: &'static str,
+        /// What is wrong with it; it names the file.
+        error: KeyError,
     },
     /// A key is unknown, missing, or has a value that cannot be used.
     Key {
@@ -84,6 +92,7 @@ impl fmt::Display for SettingsError {
             Self::Syntax { path, message } => {
                 write!(f, "{} is not TOML: {message}", path.display())
             }
+            Self::CurveKey { key, error } => write!(f, "setting {key}: {error}"),
             Self::Key {
                 key,
                 message,
@@ -103,6 +112,7 @@ impl std::error::Error for SettingsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unreadable { error, .. } => Some(error),
+            Self::CurveKey { error, .. } => Some(error),
             Self::Content { .. } | Self::Syntax { .. } | Self::Key { .. } => None,
         }
     }

@@ -117,6 +117,7 @@ impl Written {
                 application.secret = Some(TokenSecrets::Fixed(vec![secret]));
             }
         }
+        settings.workers.read_keys()?;
         settings.http.version = version::read(settings.http.version_file.as_deref())?;
         check::check(&settings)?;
         Ok(settings)

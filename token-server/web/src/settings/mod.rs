@@ -6,10 +6,12 @@ mod check;
 mod database;
 mod error;
 mod load;
+mod one_or_more;
 mod secrets;
 mod token;
 mod units;
 mod version;
+mod workers;
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +32,7 @@ pub use error::SettingsError;
 pub use load::Sources;
 pub use token::{Token, TokenKind, TokenSecrets};
 pub use units::{Audience, Gateway, HttpUrl, IssuerHost, NodePattern, Share};
+pub use workers::Workers;
 
 /// All settings, checked.
 #[derive(Clone, Debug)]
@@ -306,27 +309,6 @@ pub struct NodeType {
     pub label: String,
     /// Which nodes have it.
     pub pattern: NodePattern,
-}
-
-/// The crypto workers.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Workers {
-    /// Worker processes that the server starts. Default: one per core. With 0, workers are expected
-    /// to come by themselves to `endpoint`.
-    pub count: usize,
-    /// Where workers register: `ipc://PATH` or `tcp://HOST:PORT`. Default: a socket in a private
-    /// directory of this run.
-    pub endpoint: Option<String>,
-}
-
-impl Default for Workers {
-    fn default() -> Self {
-        Self {
-            count: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            endpoint: None,
-        }
-    }
 }
 
 /// Where `/metrics` is. Default: nowhere, since it tells strangers how busy the server is.

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, sqlite::SqliteError};
 
@@ -33,6 +33,9 @@ pub enum StoreError {
     /// The database did not answer, or was locked for too long. Worth another try.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
+    /// The database owes an answer for longer than a statement may take.
+    #[error("the database has not answered within {0:?}")]
+    Silent(Duration),
     /// The database answered with something that this server doesn't understand.
     #[error("the database answered wrongly: {0}")]
     Unexpected(#[source] sqlx::Error),

@@ -83,9 +83,17 @@ impl Store {
     /// The same from the start, alone with the account.
     async fn write(&self, login: &Login<'_>) -> Result<Result<User, Refusal>, StoreError> {
         let mut transaction = self.database.begin().await?;
-        let outcome = self.write_in(&mut transaction, login).await?;
-        transaction.commit().await?;
-        Ok(outcome)
+        match self.write_in(&mut transaction, login).await {
+            Ok(outcome) => {
+                transaction.commit().await?;
+                Ok(outcome)
+            }
+            Err(error) => {
+                // Its failure adds nothing to what went wrong.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
+        }
     }
 
     async fn write_in(

@@ -9,6 +9,7 @@ mod nodes;
 mod requests;
 mod settings;
 mod users;
+mod worker_settings;
 
 use std::path::Path;
 

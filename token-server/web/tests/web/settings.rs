@@ -4,7 +4,7 @@ use crypto_jobs::TokenSecret;
 use tempfile::NamedTempFile;
 use token_server_web::settings::{DatabaseUrl, Settings, SettingsError, Sources, TokenSecrets};
 
-const GOOD: &str = r#"
+pub(crate) const GOOD: &str = r#"
     [database]
     url = "sqlite:/var/lib/token-server/users.db"
     [browserid]
@@ -14,13 +14,13 @@ const GOOD: &str = r#"
     metrics = "a-metrics-secret"
 "#;
 
-fn file(text: &str) -> NamedTempFile {
+pub(crate) fn file(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     file
 }
 
-fn load(text: &str, assignments: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+pub(crate) fn load(text: &str, assignments: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let file = file(text);
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     Settings::load(&Sources {
@@ -31,7 +31,7 @@ fn load(text: &str, assignments: &[(&str, &str)]) -> Result<Settings, SettingsEr
 }
 
 /// The one line that an operator gets to read.
-fn complaint(assignments: &[(&str, &str)]) -> String {
+pub(crate) fn complaint(assignments: &[(&str, &str)]) -> String {
     let line = load(GOOD, assignments).unwrap_err().to_string();
     assert!(!line.contains('\n'), "more than one line: {line}");
     line
@@ -236,7 +236,7 @@ fn a_file_that_is_not_there_is_named() {
     assert!(fs::metadata(missing).is_err());
 }
 
-fn sample() -> String {
+pub(crate) fn sample() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/token-server.toml");
     fs::read_to_string(path).unwrap()
 }

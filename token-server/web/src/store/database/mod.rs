@@ -1,14 +1,17 @@
 //! The one seam between the store and three kinds of database: statements go in with their values, rows
 //! come out. What the statements are is the business of [`sql`](super::sql).
 
+mod lease;
 mod open;
+mod silence;
 mod transaction;
 mod value;
 
 use std::time::Duration;
 
-use sqlx::{MySqlPool, PgPool, SqlitePool};
+use sqlx::{MySql, Postgres, Sqlite};
 
+use lease::{Pool, within};
 pub(super) use transaction::Transaction;
 use value::bound;
 pub(super) use value::{Readable, Value};
@@ -30,11 +33,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) enum Database {
     /// Any number of readers and one writer, so that this process never waits for its own lock.
     Sqlite {
-        reader: SqlitePool,
-        writer: SqlitePool,
+        reader: Pool<Sqlite>,
+        writer: Pool<Sqlite>,
     },
-    Postgres(PgPool),
-    MySql(MySqlPool),
+    Postgres(Pool<Postgres>),
+    MySql(Pool<MySql>),
 }
 
 impl Database {
@@ -63,32 +66,45 @@ impl Database {
     ) -> Result<Vec<T>, StoreError> {
         let mut attempts = Attempts::default();
         loop {
-            let outcome = match self {
-                Self::Sqlite { reader, .. } => {
-                    bound!(sqlx::query_as(sql), values).fetch_all(reader).await
-                }
-                Self::Postgres(pool) => bound!(sqlx::query_as(sql), values).fetch_all(pool).await,
-                Self::MySql(pool) => {
-                    bound!(mysql sqlx::query_as(sql), values)
-                        .fetch_all(pool)
-                        .await
-                }
-            };
-            match outcome.map_err(StoreError::from) {
+            match self.try_rows(sql, values).await {
                 Err(error) if attempts.again(&error).await => {}
                 outcome => return outcome,
             }
         }
     }
 
-    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => {
-                Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+    async fn try_rows<T: Readable>(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<T>, StoreError> {
+        match self {
+            Self::Sqlite { reader, .. } => {
+                let mut lease = reader.lease().await?;
+                let query = bound!(sqlx::query_as(sql), values);
+                within!(lease, connection => query.fetch_all(connection))
             }
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
-            Self::MySql(pool) => Transaction::MySql(pool.begin().await?),
-        })
+            Self::Postgres(pool) => {
+                let mut lease = pool.lease().await?;
+                let query = bound!(sqlx::query_as(sql), values);
+                within!(lease, connection => query.fetch_all(connection))
+            }
+            Self::MySql(pool) => {
+                let mut lease = pool.lease().await?;
+                let query = bound!(mysql sqlx::query_as(sql), values);
+                within!(lease, connection => query.fetch_all(connection))
+            }
+        }
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
+        let mut transaction = match self {
+            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.lease().await?),
+            Self::Postgres(pool) => Transaction::Postgres(pool.lease().await?),
+            Self::MySql(pool) => Transaction::MySql(pool.lease().await?),
+        };
+        transaction.begin().await?;
+        Ok(transaction)
     }
 
     /// Closes every connection, after their statements in flight.

@@ -1,16 +1,21 @@
 use sqlx::{MySql, Postgres, Sqlite};
 
-use super::{Readable, Value, value::bound};
+use super::{
+    Readable, Value,
+    lease::{Lease, within},
+    value::bound,
+};
 use crate::store::{
     StoreError,
     sql::{MYSQL, POSTGRES, SQLITE, Statements},
 };
 
-/// A transaction. Dropped without [`commit`](Self::commit), it is rolled back.
+/// A transaction. Dropped without [`commit`](Self::commit) or [`rollback`](Self::rollback), it costs its
+/// connection: the database rolls back what it finds abandoned.
 pub(in super::super) enum Transaction {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
-    Postgres(sqlx::Transaction<'static, Postgres>),
-    MySql(sqlx::Transaction<'static, MySql>),
+    Sqlite(Lease<Sqlite>),
+    Postgres(Lease<Postgres>),
+    MySql(Lease<MySql>),
 }
 
 impl Transaction {
@@ -22,25 +27,44 @@ impl Transaction {
         }
     }
 
+    /// The connection is the transaction's alone already.
+    pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
+        let sql = match self {
+            // Any other one would find out too late that it cannot write.
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres(_) | Self::MySql(_) => "BEGIN",
+        };
+        self.set_open(true);
+        self.script(sql).await
+    }
+
+    fn set_open(&mut self, is_open: bool) {
+        match self {
+            Self::Sqlite(own) => own.set_in_transaction(is_open),
+            Self::Postgres(own) => own.set_in_transaction(is_open),
+            Self::MySql(own) => own.set_in_transaction(is_open),
+        }
+    }
+
     pub(in super::super) async fn rows<T: Readable>(
         &mut self,
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<T>, StoreError> {
-        Ok(match self {
+        match self {
             Self::Sqlite(own) => {
                 let query = bound!(sqlx::query_as(sql), values);
-                query.fetch_all(&mut **own).await?
+                within!(own, connection => query.fetch_all(connection))
             }
             Self::Postgres(own) => {
                 let query = bound!(sqlx::query_as(sql), values);
-                query.fetch_all(&mut **own).await?
+                within!(own, connection => query.fetch_all(connection))
             }
             Self::MySql(own) => {
                 let query = bound!(mysql sqlx::query_as(sql), values);
-                query.fetch_all(&mut **own).await?
+                within!(own, connection => query.fetch_all(connection))
             }
-        })
+        }
     }
 
     /// Runs a statement. How many rows it wrote, or for one that locks, nothing of interest.
@@ -52,15 +76,15 @@ impl Transaction {
         Ok(match self {
             Self::Sqlite(own) => {
                 let query = bound!(sqlx::query(sql), values);
-                query.execute(&mut **own).await?.rows_affected()
+                within!(own, connection => query.execute(connection))?.rows_affected()
             }
             Self::Postgres(own) => {
                 let query = bound!(sqlx::query(sql), values);
-                query.execute(&mut **own).await?.rows_affected()
+                within!(own, connection => query.execute(connection))?.rows_affected()
             }
             Self::MySql(own) => {
                 let query = bound!(mysql sqlx::query(sql), values);
-                query.execute(&mut **own).await?.rows_affected()
+                within!(own, connection => query.execute(connection))?.rows_affected()
             }
         })
     }
@@ -73,7 +97,7 @@ impl Transaction {
     ) -> Result<i64, StoreError> {
         if let Self::MySql(own) = self {
             let query = bound!(mysql sqlx::query(sql), values);
-            let id = query.execute(&mut **own).await?.last_insert_id();
+            let id = within!(own, connection => query.execute(connection))?.last_insert_id();
             return i64::try_from(id)
                 .map_err(|error| StoreError::Unexpected(sqlx::Error::Decode(Box::new(error))));
         }
@@ -84,23 +108,33 @@ impl Transaction {
         Ok(*id)
     }
 
-    /// Runs a file of statements, which have no values.
+    /// Runs statements that have no values.
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         let script = sqlx::raw_sql(sql);
         match self {
-            Self::Sqlite(own) => script.execute(&mut **own).await.map(drop)?,
-            Self::Postgres(own) => script.execute(&mut **own).await.map(drop)?,
-            Self::MySql(own) => script.execute(&mut **own).await.map(drop)?,
+            Self::Sqlite(own) => within!(own, connection => script.execute(connection)).map(drop),
+            Self::Postgres(own) => within!(own, connection => script.execute(connection)).map(drop),
+            Self::MySql(own) => within!(own, connection => script.execute(connection)).map(drop),
         }
-        Ok(())
     }
 
     pub(in super::super) async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(own) => own.commit().await?,
-            Self::Postgres(own) => own.commit().await?,
-            Self::MySql(own) => own.commit().await?,
-        }
+        self.end("COMMIT").await
+    }
+
+    /// Gives up, and keeps the connection for others.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database doesn't answer; it rolls back all the same, since the connection
+    /// is closed.
+    pub(in super::super) async fn rollback(self) -> Result<(), StoreError> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, sql: &'static str) -> Result<(), StoreError> {
+        self.script(sql).await?;
+        self.set_open(false);
         Ok(())
     }
 }

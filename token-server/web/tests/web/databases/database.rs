@@ -5,6 +5,7 @@ use std::{
     env,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
+    thread,
 };
 
 use sqlx::{
@@ -12,6 +13,10 @@ use sqlx::{
     sqlite::SqliteConnectOptions,
 };
 use tempfile::{TempDir, tempdir};
+use tokio::sync::OnceCell;
+
+/// What the names of databases begin with; the process's id and a number follow.
+pub(crate) const PREFIX: &str = "token_server_test_";
 
 /// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,23 +73,25 @@ impl Kind {
     }
 }
 
-/// A database of one test, gone with it.
+/// A database of one test, gone with it, also if it fails.
 pub(crate) struct Database {
     pub(crate) kind: Kind,
     pub(crate) url: String,
-    name: String,
+    pub(crate) name: String,
     directory: TempDir,
+    is_removed: bool,
 }
 
 impl Database {
     pub(crate) async fn make(kind: Kind) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("token_server_test_{}_{number}", std::process::id());
+        let name = format!("{PREFIX}{}_{number}", std::process::id());
         let directory = tempdir().unwrap();
         let url = match kind {
             Kind::Sqlite => format!("sqlite:{}", directory.path().join("users.db").display()),
             Kind::Postgres | Kind::MySql => {
+                tidy_up_once(kind).await;
                 on_server(kind, format!("CREATE DATABASE {name}"))
                     .await
                     .unwrap_or_else(|error| panic!("{}", kind.remedy(&error)));
@@ -96,6 +103,7 @@ impl Database {
             url,
             name,
             directory,
+            is_removed: kind == Kind::Sqlite,
         }
     }
 
@@ -162,20 +170,102 @@ impl Database {
         texts[0].parse().unwrap()
     }
 
-    /// Removes the database. Not left to `drop`, which cannot wait.
-    pub(crate) async fn remove(self) {
-        let force = match self.kind {
-            Kind::Sqlite => return,
-            Kind::Postgres => " WITH (FORCE)",
-            Kind::MySql => "",
-        };
-        on_server(self.kind, format!("DROP DATABASE {}{force}", self.name))
-            .await
-            .unwrap();
+    /// Removes the database, of which nobody must hold a connection any more.
+    pub(crate) async fn remove(mut self) {
+        if !self.is_removed {
+            self.is_removed = true;
+            remove(self.kind, &self.name).await.unwrap();
+        }
     }
 }
 
-async fn on_server(kind: Kind, sql: String) -> Result<(), sqlx::Error> {
+impl Drop for Database {
+    fn drop(&mut self) {
+        if self.is_removed {
+            return;
+        }
+        let (kind, name) = (self.kind, self.name.clone());
+        // The test's own executor cannot wait here.
+        let removed = thread::spawn(move || {
+            let executor = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            executor.unwrap().block_on(remove(kind, &name))
+        });
+        // The test has failed already, most likely; the next run removes what is left.
+        if !matches!(removed.join(), Ok(Ok(()))) {
+            eprintln!("{} is left behind", self.name);
+        }
+    }
+}
+
+async fn remove(kind: Kind, name: &str) -> Result<(), sqlx::Error> {
+    on_server(
+        kind,
+        match kind {
+            Kind::Sqlite => return Ok(()),
+            Kind::Postgres => format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            // A transaction that a test has left open would be waited for.
+            Kind::MySql => {
+                format!("SET SESSION lock_wait_timeout = 10; DROP DATABASE IF EXISTS {name}")
+            }
+        },
+    )
+    .await
+}
+
+/// The databases of tests that a server has, by name.
+pub(crate) async fn all_of_tests(kind: Kind) -> Vec<String> {
+    let names = match kind {
+        Kind::Sqlite => return Vec::new(),
+        Kind::Postgres => {
+            let url = format!("{}/postgres", kind.server());
+            let mut connection = PgConnection::connect(&url).await.unwrap();
+            sqlx::query_scalar("SELECT datname::text FROM pg_database")
+                .fetch_all(&mut connection)
+                .await
+        }
+        Kind::MySql => {
+            let mut connection = MySqlConnection::connect(&kind.server()).await.unwrap();
+            sqlx::query_scalar("SELECT CAST(schema_name AS CHAR) FROM information_schema.schemata")
+                .fetch_all(&mut connection)
+                .await
+        }
+    };
+    let names: Vec<String> = names.unwrap();
+    let ours = names.into_iter().filter(|name| name.starts_with(PREFIX));
+    ours.collect()
+}
+
+/// Removes what processes have left behind that were killed.
+pub(crate) async fn tidy_up(kind: Kind) {
+    let url = reqwest::Url::parse(&kind.server()).unwrap();
+    let is_local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    // Of the processes of other machines nothing is known here.
+    if !is_local {
+        return;
+    }
+    for name in all_of_tests(kind).await {
+        let process = name[PREFIX.len()..].split('_').next().unwrap_or_default();
+        let is_dead = process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists();
+        if is_dead && let Err(error) = remove(kind, &name).await {
+            eprintln!("{name} is left behind: {error}");
+        }
+    }
+}
+
+async fn tidy_up_once(kind: Kind) {
+    static POSTGRES: OnceCell<()> = OnceCell::const_new();
+    static MYSQL: OnceCell<()> = OnceCell::const_new();
+    let once = match kind {
+        Kind::Sqlite => return,
+        Kind::Postgres => &POSTGRES,
+        Kind::MySql => &MYSQL,
+    };
+    once.get_or_init(|| tidy_up(kind)).await;
+}
+
+pub(crate) async fn on_server(kind: Kind, sql: String) -> Result<(), sqlx::Error> {
     let sql = sqlx::raw_sql(AssertSqlSafe(sql));
     match kind {
         Kind::Sqlite => unreachable!("SQLite has no server"),

@@ -4,6 +4,8 @@ mod adoption;
 mod database;
 mod outage;
 mod races;
+mod relay;
+mod tidiness;
 
 use std::sync::Arc;
 

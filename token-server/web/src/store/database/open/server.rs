@@ -9,7 +9,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{Database, prepare};
+use super::{
+    super::{Pool, silence::Silence},
+    Database, prepare,
+};
 use crate::{
     settings::{Database as Settings, DatabaseServer},
     store::StoreError,
@@ -23,13 +26,15 @@ pub(in super::super) async fn postgres(
     let (statement, lock) = (settings.statement_timeout, settings.busy_timeout);
     let (statement, lock) = (statement.as_millis(), lock.as_millis());
     let limits = format!("SET statement_timeout = {statement}; SET lock_timeout = {lock}");
-    let pool = pool(PgPoolOptions::new(), settings)
+    let silence = Silence::new();
+    let pool = pool(PgPoolOptions::new(), settings, &silence)
         .after_connect(move |connection, _| {
             let limits = sqlx::AssertSqlSafe(limits.clone());
             Box::pin(async move { connection.execute(sqlx::raw_sql(limits)).await.map(drop) })
         })
         .connect_with(options)
         .await?;
+    let pool = Pool::new(pool, settings.statement_timeout, Some(silence));
     let database = Database::Postgres(pool);
     prepare(&database, server.name()).await?;
     Ok(database)
@@ -47,20 +52,27 @@ pub(in super::super) async fn mysql(
         "SET SESSION innodb_lock_wait_timeout = {lock}; \
          SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
     );
-    let pool = pool(MySqlPoolOptions::new(), settings)
+    let silence = Silence::new();
+    let pool = pool(MySqlPoolOptions::new(), settings, &silence)
         .after_connect(move |connection, _| {
             let limits = sqlx::AssertSqlSafe(limits.clone());
             Box::pin(async move { connection.execute(sqlx::raw_sql(limits)).await.map(drop) })
         })
         .connect_with(options)
         .await?;
+    let pool = Pool::new(pool, settings.statement_timeout, Some(silence));
     let database = Database::MySql(pool);
     prepare(&database, server.name()).await?;
     Ok(database)
 }
 
-fn pool<DB: sqlx::Database>(options: PoolOptions<DB>, settings: &Settings) -> PoolOptions<DB> {
-    options
+fn pool<DB: sqlx::Database>(
+    options: PoolOptions<DB>,
+    settings: &Settings,
+    silence: &Silence,
+) -> PoolOptions<DB> {
+    silence
+        .watch(options)
         .max_connections(settings.connections.get())
         .acquire_timeout(settings.connection_timeout)
         // A round trip for every request. What broke is replaced when it is found out.

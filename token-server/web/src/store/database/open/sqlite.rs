@@ -11,7 +11,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 
-use super::{super::PAUSE, Database, foreign, prepare};
+use super::{
+    super::{PAUSE, Pool},
+    Database, foreign, prepare,
+};
 use crate::{settings::Database as Settings, store::StoreError};
 
 pub(in super::super) async fn sqlite(
@@ -37,6 +40,8 @@ pub(in super::super) async fn sqlite(
         })?;
     let reader =
         pool(settings.connections.get()).connect_lazy_with(options.pragma("query_only", "1"));
+    let pool = |pool| Pool::new(pool, settings.statement_timeout, None);
+    let (reader, writer) = (pool(reader), pool(writer));
     let database = Database::Sqlite { reader, writer };
     prepare(&database, &name).await?;
     Ok(database)

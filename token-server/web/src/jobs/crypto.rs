@@ -1,59 +1,23 @@
-//! Jobs: a typed request out, a typed reply back, within the deadline of the HTTP request.
-
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crypto_jobs::{
     BROWSERID_VERIFY, DescribeKeysReply, DescribeKeysRequest, IssueReply, IssueRequest, JWT_VERIFY,
     Message, TOKEN_ISSUE, TOKEN_KEYS, VerifyJwtReply, VerifyJwtRequest, VerifyReply, VerifyRequest,
 };
-use powerhose::{Bytes, ExecuteError, JobRunner, master::Stats};
+use powerhose::ExecuteError;
+use tokio::time::Instant;
 
-use crate::{clock::Arrival, failure::Failure};
+use super::{Jobs, Presence};
+use crate::{clock::Arrival, failure::Failure, metrics::Metrics};
 
-/// What a call on [`Jobs`] comes to.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Where jobs are done: the one way from this tier to whoever burns CPU for it.
-pub trait Jobs: fmt::Debug + Send + Sync {
-    /// Has a job of `service` done within `timeout`. Dropping the future takes the job back.
-    fn execute(
-        &self,
-        service: &Arc<str>,
-        body: Vec<u8>,
-        timeout: Duration,
-    ) -> Answer<'_, Result<Bytes, ExecuteError>>;
-
-    /// Whether anybody is there to do jobs.
-    fn has_workers(&self) -> Answer<'_, bool>;
-
-    /// What is counted and measured of the jobs so far.
-    fn stats(&self) -> Answer<'_, Stats>;
-}
-
-impl Jobs for JobRunner {
-    fn execute(
-        &self,
-        service: &Arc<str>,
-        body: Vec<u8>,
-        timeout: Duration,
-    ) -> Answer<'_, Result<Bytes, ExecuteError>> {
-        let job = self.job(body).service(Arc::clone(service));
-        Box::pin(job.timeout(timeout).execute())
-    }
-
-    fn has_workers(&self) -> Answer<'_, bool> {
-        Box::pin(async { !self.workers().await.is_empty() })
-    }
-
-    fn stats(&self) -> Answer<'_, Stats> {
-        Box::pin(JobRunner::stats(self))
-    }
-}
+/// How long a master may take to find out that it has no worker, for a health check.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// The crypto workers, as the routes see them.
 #[derive(Debug)]
 pub(crate) struct Crypto {
     jobs: Arc<dyn Jobs>,
+    metrics: Arc<Metrics>,
     verify: Arc<str>,
     verify_jwt: Arc<str>,
     issue: Arc<str>,
@@ -61,9 +25,10 @@ pub(crate) struct Crypto {
 }
 
 impl Crypto {
-    pub(crate) fn new(jobs: Arc<dyn Jobs>) -> Self {
+    pub(crate) fn new(jobs: Arc<dyn Jobs>, metrics: Arc<Metrics>) -> Self {
         Self {
             jobs,
+            metrics,
             verify: Arc::from(BROWSERID_VERIFY),
             verify_jwt: Arc::from(JWT_VERIFY),
             issue: Arc::from(TOKEN_ISSUE),
@@ -111,6 +76,28 @@ impl Crypto {
         self.call(&self.describe_keys, request, arrival).await
     }
 
+    /// Whether jobs get done.
+    pub(crate) async fn health(&self, arrival: &Arrival) -> Health {
+        match self.jobs.presence().await {
+            Presence::Workers => Health::Ok,
+            Presence::NoWorkers => Health::NoWorkers,
+            Presence::NoMaster => Health::NoMaster,
+            Presence::Master => self.probe(arrival).await,
+        }
+    }
+
+    /// Has the least job done that there is.
+    async fn probe(&self, arrival: &Arrival) -> Health {
+        let body = crypto_jobs::encode(&DescribeKeysRequest { keys: Vec::new() });
+        let timeout = arrival.share(PROBE);
+        match self.jobs.execute(&self.describe_keys, body, timeout).await {
+            Err(ExecuteError::NoWorkers { .. }) => Health::NoWorkers,
+            Err(ExecuteError::MasterLost { .. }) => Health::NoMaster,
+            // Workers that are busy are there.
+            Ok(_) | Err(_) => Health::Ok,
+        }
+    }
+
     /// Dropping the future cancels the job.
     async fn call<Request: Message, Reply: Message>(
         &self,
@@ -119,13 +106,25 @@ impl Crypto {
         arrival: &Arrival,
     ) -> Result<Reply, Failure> {
         let body = crypto_jobs::encode(request);
-        let reply = self
-            .jobs
-            .execute(service, body, arrival.remaining())
-            .await?;
+        let started = Instant::now();
+        let outcome = self.jobs.execute(service, body, arrival.remaining()).await;
+        let code = outcome.as_ref().err().map_or("ok", ExecuteError::code);
+        self.metrics.job(service, code, started.elapsed());
+        let reply = outcome?;
         crypto_jobs::decode(&reply).map_err(|error| {
             tracing::error!(%service, %error, "a worker's reply cannot be read");
             Failure::Internal("a worker's reply cannot be read")
         })
     }
+}
+
+/// Whether jobs get done, as a health check tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// They do, if not at once.
+    Ok,
+    /// No worker is there.
+    NoWorkers,
+    /// No standalone master can be reached.
+    NoMaster,
 }
