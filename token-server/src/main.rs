@@ -40,6 +40,7 @@ enum Role {
     UnassignNode(admin::UnassignNode),
     AllocateUser(admin::AllocateUser),
     CountUsers(admin::CountUsers),
+    PurgeOldRecords(admin::PurgeOldRecords),
     Completions(completions::Completions),
 }
 
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Role::UnassignNode(role) => role.run(),
         Role::AllocateUser(role) => role.run(),
         Role::CountUsers(role) => role.run(),
+        Role::PurgeOldRecords(role) => role.run(),
         Role::Completions(role) => role.run(),
     };
     match outcome {

@@ -5,10 +5,12 @@ mod allocate_user;
 mod clear_node;
 mod count_users;
 mod options;
+mod purge;
 mod update_node;
 
 pub(crate) use add_node::AddNode;
 pub(crate) use allocate_user::AllocateUser;
 pub(crate) use clear_node::{RemoveNode, UnassignNode};
 pub(crate) use count_users::CountUsers;
+pub(crate) use purge::PurgeOldRecords;
 pub(crate) use update_node::UpdateNode;

@@ -78,6 +78,11 @@ impl AdminOptions {
         })
     }
 
+    /// The row of the table of services that is meant.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
+    }
+
     /// Prints what was done: `value` with `--json`, or else `text`.
     pub(crate) fn say(&self, value: &impl Serialize, text: &str) -> Result<(), Failure> {
         if self.json {

@@ -16,6 +16,7 @@ mod gateway;
 mod issuer;
 mod observing;
 mod process;
+mod purging;
 mod scenarios;
 mod serving;
 mod two_servers;

@@ -2,6 +2,8 @@
 
 mod events;
 mod nodes;
+mod purge;
 mod users;
 
 pub use nodes::NodeChange;
+pub use purge::{OldNode, OldRecord};

@@ -70,6 +70,27 @@ pub(super) struct Statements {
     pub(super) retire: &'static str,
     /// Raises the generation of an account's row in use. Generation, service, email, generation.
     pub(super) raise: &'static str,
+
+    /// How many rows were replaced before then. Service, time.
+    pub(super) count_old: &'static str,
+    /// Those rows with their nodes, oldest first, from after a row's time and number. Service, time; the
+    /// row's time, its time, its number; most rows.
+    pub(super) old_records: &'static str,
+    /// A row's node, client state and time of making. Number.
+    pub(super) link: &'static str,
+    /// The same of the account's row before one. Email, service; the row's time, its time, its number.
+    pub(super) link_before: &'static str,
+    /// The same of the account's row after one. Parameters alike.
+    pub(super) link_after: &'static str,
+    /// Removes a row, unless it is in use. Number.
+    pub(super) delete_old: &'static str,
+    /// Gives a place at a node back. Number.
+    pub(super) leave: &'static str,
+    /// Marks a row that is marked as another time says. Time; number, the time that it has.
+    pub(super) defer: &'static str,
+    /// What names the key of an account's row in use: generation, change of keys, client state. Email,
+    /// service.
+    pub(super) key_in_use: &'static str,
 }
 
 pub(super) use mysql::MYSQL;
