@@ -41,6 +41,7 @@ enum Role {
     AllocateUser(admin::AllocateUser),
     CountUsers(admin::CountUsers),
     PurgeOldRecords(admin::PurgeOldRecords),
+    Access(admin::Access),
     Completions(completions::Completions),
 }
 
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         Role::AllocateUser(role) => role.run(),
         Role::CountUsers(role) => role.run(),
         Role::PurgeOldRecords(role) => role.run(),
+        Role::Access(role) => role.run(),
         Role::Completions(role) => role.run(),
     };
     match outcome {

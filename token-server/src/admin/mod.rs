@@ -1,5 +1,6 @@
 //! What operators do to users and nodes: one file per command.
 
+mod access;
 mod add_node;
 mod allocate_user;
 mod clear_node;
@@ -8,6 +9,7 @@ mod options;
 mod purge;
 mod update_node;
 
+pub(crate) use access::Access;
 pub(crate) use add_node::AddNode;
 pub(crate) use allocate_user::AllocateUser;
 pub(crate) use clear_node::{RemoveNode, UnassignNode};

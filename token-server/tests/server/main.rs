@@ -1,5 +1,6 @@
 //! The real program: processes, sockets, a database file, and crypto workers.
 
+mod access_lists;
 mod access_tokens;
 mod account_events;
 mod accounts;
@@ -12,6 +13,7 @@ mod command_line;
 )]
 mod database;
 mod dev;
+mod first_node;
 mod gateway;
 mod issuer;
 mod observing;

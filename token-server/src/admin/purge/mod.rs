@@ -9,9 +9,10 @@ use std::{
 
 use clap::Args;
 use sysexits::ExitCode;
+use token_server_web::settings::NodeUrl;
 
 use self::{report::Report, round::Round, storage::Storage};
-use super::options::{AdminOptions, Ground, node_url};
+use super::options::{AdminOptions, Ground};
 use crate::{failure::Failure, signals::StopSignals};
 
 /// Remove users' old records, and what their nodes store for them.
@@ -63,8 +64,8 @@ pub(crate) struct PurgeOldRecords {
     force: bool,
 
     /// Ask this node instead of those that are marked as down: it has their data.
-    #[arg(long, value_name = "URL", requires = "force", value_parser = node_url)]
-    override_node: Option<String>,
+    #[arg(long, value_name = "URL", requires = "force")]
+    override_node: Option<NodeUrl>,
 
     #[command(flatten)]
     options: AdminOptions,

@@ -5,7 +5,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use token_server_web::store::OldRecord;
+use token_server_web::{settings::NodeUrl, store::OldRecord};
 
 use super::{
     PurgeOldRecords,
@@ -91,9 +91,9 @@ impl<'a, 'b> Round<'a, 'b> {
             return Ok(());
         }
         let target = if node.downed {
-            self.command.override_node.as_ref()
+            self.command.override_node.as_ref().map(NodeUrl::as_str)
         } else {
-            Some(&node.url)
+            Some(node.url.as_str())
         };
         let (Some(target), Some(key_id)) = (target, record.key_id()) else {
             return self.forget(record).await;
@@ -104,7 +104,7 @@ impl<'a, 'b> Round<'a, 'b> {
         }
         // Data that were copied lie under the user's key, which may be the one in use.
         let (store, service) = (&self.ground.store, self.ground.service.id);
-        if *target != node.url && store.is_key_in_use(service, record).await? {
+        if target != node.url && store.is_key_in_use(service, record).await? {
             return self.forget(record).await;
         }
         if self.command.dryrun {

@@ -79,7 +79,10 @@ pub(crate) async fn trade(
             &arrival,
         )
         .await?;
-    if !app.access().admits(&identity.issuer, &identity.subject) {
+    let admitted = app
+        .access()
+        .admits(app.store(), &identity.issuer, &identity.subject);
+    if !admitted.await {
         return Err(Failure::NotAdmitted);
     }
 

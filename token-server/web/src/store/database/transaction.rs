@@ -85,7 +85,7 @@ impl Transaction {
     }
 
     /// Runs a file of statements, which have no values.
-    pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
+    pub(in super::super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         let script = sqlx::raw_sql(sql);
         match self {
             Self::Sqlite(own) => script.execute(&mut **own).await.map(drop)?,

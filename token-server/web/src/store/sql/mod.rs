@@ -22,6 +22,13 @@ pub(super) struct Statements {
 
     /// A service's number and pattern. Name.
     pub(super) service: &'static str,
+    /// Adds a service, unless there is one of that name. Name, pattern.
+    pub(super) add_service: &'static str,
+    /// Lets nobody else give a service its first node meanwhile. Service. `None` where the transaction
+    /// does that by itself.
+    pub(super) lock_nodes: Option<&'static str>,
+    /// How many nodes a service has. Service.
+    pub(super) count_nodes: &'static str,
 
     /// The newest rows of an account with their nodes: all that a known user's login needs. Email,
     /// service.
@@ -88,6 +95,17 @@ pub(super) struct Statements {
     pub(super) leave: &'static str,
     /// Marks a row that is marked as another time says. Time; number, the time that it has.
     pub(super) defer: &'static str,
+    /// The name of the table of lists of users, if there is one.
+    pub(super) access_table: &'static str,
+    /// Makes that table, unless it is there.
+    pub(super) access_schema: &'static str,
+    /// Its rows: list, issuer, subject.
+    pub(super) access_entries: &'static str,
+    /// Adds a row, unless there is the same. List, issuer, subject.
+    pub(super) add_access: &'static str,
+    /// Removes a row. List, issuer, subject.
+    pub(super) remove_access: &'static str,
+
     /// What names the key of an account's row in use: generation, change of keys, client state. Email,
     /// service.
     pub(super) key_in_use: &'static str,

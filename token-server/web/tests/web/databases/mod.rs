@@ -1,9 +1,11 @@
 //! The store on every kind of database.
 
+mod access;
 mod adoption;
 mod database;
 mod outage;
 mod races;
+mod seeding;
 
 use std::sync::Arc;
 
