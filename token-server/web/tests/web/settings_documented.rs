@@ -121,7 +121,9 @@ fn all_settings() -> Vec<String> {
 fn known_in(section: &str) -> Option<Vec<String>> {
     let misspelt = format!("{section}.misspelt");
     let misspelt = misspelt.trim_start_matches('.');
-    let error = with_secrets(&sample(), &[(misspelt, "1")]).err()?.to_string();
+    let error = with_secrets(&sample(), &[(misspelt, "1")])
+        .err()?
+        .to_string();
     let complaint = format!("setting {misspelt}: is not a setting; known here: ");
     let known = error.strip_prefix(&complaint)?.split(" (from ").next()?;
     Some(known.split(", ").map(str::to_owned).collect())
