@@ -55,7 +55,7 @@ async fn a_running_server_follows_the_commands_that_change_its_lists() {
             "{kind:?}"
         );
         assert_eq!(access("add", "user-*").unwrap()["changed"], false);
-        wait(401).await;
+        wait(403).await;
         let list = ["access", "list", "--set", "users.deny_table=true"];
         let entries = run(&database, &list).unwrap();
         assert_eq!(entries["entries"][0]["subject"], "user-*", "{entries}");
