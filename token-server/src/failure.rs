@@ -110,9 +110,10 @@ impl From<StartError> for Failure {
 
 impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
-        let code = match &error {
+        let code = match error {
             AccessError::Unreadable { .. } => ExitCode::NoInput,
-            AccessError::Line { .. } => ExitCode::DataErr,
+            AccessError::Line { .. } | AccessError::Row(_) => ExitCode::DataErr,
+            AccessError::Table(error) => return error.into(),
         };
         Self::new(code, error.to_string())
     }

@@ -41,6 +41,8 @@ enum Role {
     UnassignNode(admin::UnassignNode),
     AllocateUser(admin::AllocateUser),
     CountUsers(admin::CountUsers),
+    PurgeOldRecords(admin::PurgeOldRecords),
+    Access(admin::Access),
     Completions(completions::Completions),
 }
 
@@ -69,6 +71,8 @@ fn main() -> ExitCode {
         Role::UnassignNode(role) => role.run(),
         Role::AllocateUser(role) => role.run(),
         Role::CountUsers(role) => role.run(),
+        Role::PurgeOldRecords(role) => role.run(),
+        Role::Access(role) => role.run(),
         Role::Completions(role) => role.run(),
     };
     match outcome {

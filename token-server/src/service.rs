@@ -9,8 +9,8 @@ use token_server_web::{
     access::AccessLists,
     app, metrics,
     server::{self, Drained},
-    settings::Settings,
-    store::Store,
+    settings::{NodeUrl, Settings},
+    store::{NewNode, Seeded, Store},
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -50,8 +50,9 @@ impl Service {
             None => None,
         };
         let store = Store::open(&settings.database, settings.nodes.capacity_release_rate).await?;
+        seed(&store, &settings).await?;
         let identities = Identities::new(&settings)?;
-        let access = AccessLists::open(&settings.users)?;
+        let access = AccessLists::open(&settings.users, &store).await?;
         let pool = Pool::start(&settings).await?;
         Ok(Self {
             app: App::new(settings, store, identities, access, pool.jobs()),
@@ -115,4 +116,34 @@ async fn observe(app: App, listener: Option<TcpListener>) {
         app.upkeep(),
         server::serve(listener, router, settings, std::future::pending())
     );
+}
+
+/// Gives the applications their first nodes, where the settings name them.
+async fn seed(store: &Store, settings: &Settings) -> Result<(), Failure> {
+    for (name, application) in &settings.applications {
+        let Some(url) = application.init_node_url.as_ref().map(NodeUrl::as_str) else {
+            continue;
+        };
+        let version = &application.version;
+        let default_pattern = format!("{{node}}/{version}/{{uid}}");
+        let pattern = application.endpoint.as_ref().unwrap_or(&default_pattern);
+        let capacity = i64::from(application.init_node_capacity.get());
+        let node = NewNode {
+            url: url.to_owned(),
+            capacity,
+            available: settings.nodes.capacity_release_rate.of(capacity),
+            ..NewNode::default()
+        };
+        let service = format!("{name}-{version}");
+        match store.seed(&service, pattern, &node).await? {
+            Seeded::Added => tracing::info!(service, node = url, "added its first node"),
+            Seeded::Known => {}
+            Seeded::HasOthers => tracing::warn!(
+                service,
+                node = url,
+                "has other nodes, so init_node_url is not added; do that with: token-server add-node"
+            ),
+        }
+    }
+    Ok(())
 }

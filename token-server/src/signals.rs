@@ -24,6 +24,11 @@ impl StopSignals {
         Ok(Self(received))
     }
 
+    /// Whether a signal has come.
+    pub(crate) fn received(&self) -> bool {
+        *self.0.borrow() > 0
+    }
+
     /// Completes when a signal has come: stop when you have finished.
     pub(crate) async fn first(mut self) {
         self.wait_for(1).await;

@@ -68,7 +68,9 @@ impl Server {
             .expect("workers register");
 
         let identities = Identities::new(&settings).expect("a client");
-        let access = AccessLists::open(&settings.users).expect("no lists");
+        let access = AccessLists::open(&settings.users, &store)
+            .await
+            .expect("no lists");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let http = settings.http.clone();

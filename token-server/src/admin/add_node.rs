@@ -1,8 +1,8 @@
 use clap::Args;
 use serde_json::json;
-use token_server_web::store::NewNode;
+use token_server_web::{settings::NodeUrl, store::NewNode};
 
-use super::options::{AdminOptions, node_url};
+use super::options::AdminOptions;
 use crate::failure::Failure;
 
 /// Add a node: a server that users' data can lie on.
@@ -14,8 +14,7 @@ use crate::failure::Failure;
 #[derive(Args)]
 pub(crate) struct AddNode {
     /// Its URL, without a slash at the end.
-    #[arg(value_parser = node_url)]
-    node: String,
+    node: NodeUrl,
 
     /// Users it can hold.
     #[arg(value_parser = clap::value_parser!(i64).range(0..=i64::from(i32::MAX)))]
@@ -48,7 +47,7 @@ impl AddNode {
             let rate = ground.settings.nodes.capacity_release_rate;
             let available = self.available.unwrap_or_else(|| rate.of(self.capacity));
             let node = NewNode {
-                url: self.node.clone(),
+                url: self.node.as_str().to_owned(),
                 capacity: self.capacity,
                 available,
                 current_load: self.current_load,
@@ -58,7 +57,7 @@ impl AddNode {
             let id = ground.store.add_node(ground.service.id, &node).await?;
             Ok((id, available))
         })?;
-        let Self { node, capacity, .. } = &self;
+        let (node, capacity) = (self.node.as_str(), self.capacity);
         let value = json!({ "id": id, "node": node, "capacity": capacity, "available": available });
         let text = format!("added {node} with {available} of {capacity} places open");
         self.options.say(&value, &text)

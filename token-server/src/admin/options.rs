@@ -78,6 +78,16 @@ impl AdminOptions {
         })
     }
 
+    /// The row of the table of services that is meant.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Whether JSON is to be printed.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints what was done: `value` with `--json`, or else `text`.
     pub(crate) fn say(&self, value: &impl Serialize, text: &str) -> Result<(), Failure> {
         if self.json {
@@ -92,22 +102,6 @@ impl AdminOptions {
 pub(crate) fn no_node(url: &str) -> Failure {
     let message = format!("there is no node {url}; its URL is written as in the table of nodes");
     Failure::new(ExitCode::DataErr, message)
-}
-
-/// A node's URL as the table has it: without a slash at its end, and no longer than its column.
-pub(crate) fn node_url(text: &str) -> Result<String, String> {
-    const MAX_CHARS: usize = 64;
-    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("must begin with https:// or http://".to_owned());
-    }
-    if text.ends_with('/') {
-        return Err("must not end with a slash: endpoints are made by adding to it".to_owned());
-    }
-    if text.chars().count() > MAX_CHARS {
-        return Err(format!("must not be longer than {MAX_CHARS} characters"));
-    }
-    Ok(text.to_owned())
 }
 
 /// Milliseconds since 1970.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A command with its answer in JSON, or its exit code and message.
-fn run(database: &Database, arguments: &[&str]) -> Result<Value, (i32, String)> {
+pub(crate) fn run(database: &Database, arguments: &[&str]) -> Result<Value, (i32, String)> {
     let mut command = program();
     command.args(arguments).arg("--json");
     for (key, value) in needed(database.directory()) {

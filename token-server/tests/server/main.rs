@@ -1,5 +1,6 @@
 //! The real program: processes, sockets, a database file, and crypto workers.
 
+mod access_lists;
 mod access_tokens;
 mod account_events;
 mod accounts;
@@ -13,10 +14,12 @@ mod command_line;
 mod database;
 mod database_outage;
 mod dev;
+mod first_node;
 mod gateway;
 mod issuer;
 mod observing;
 mod process;
+mod purging;
 #[path = "../../web/tests/web/databases/relay.rs"]
 mod relay;
 mod scenarios;

@@ -27,7 +27,7 @@ mod identity;
 pub mod jobs;
 mod keys;
 pub mod metrics;
-mod outbound;
+pub mod outbound;
 mod routes;
 pub mod server;
 pub mod settings;

@@ -24,8 +24,12 @@ pub(crate) enum OutboundError {
 pub struct ClientError(#[source] reqwest::Error);
 
 /// A client for servers at `urls`. Where all of them are plain HTTP, a machine without root
-/// certificates will do.
-pub(crate) fn client<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Result<Client, ClientError> {
+/// certificates will do. It follows no redirect and asks no proxy, and sets no time limit.
+///
+/// # Errors
+///
+/// [`ClientError`] when HTTPS is needed and there are no root certificates.
+pub fn client<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Result<Client, ClientError> {
     let plain = urls.into_iter().all(|url| url.scheme() == "http");
     let builder = Client::builder()
         .user_agent(concat!("token-server/", env!("CARGO_PKG_VERSION")))
@@ -80,7 +84,8 @@ fn unavailable(error: reqwest::Error) -> OutboundError {
 }
 
 /// The innermost cause, which says more than reqwest itself. The URL is known to whoever reads it.
-pub(crate) fn cause(error: reqwest::Error) -> String {
+#[must_use]
+pub fn cause(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

@@ -196,7 +196,7 @@ async fn application(settings: Settings, jobs: Arc<dyn Jobs>) -> Result<Router, 
         added => drop(added?),
     }
     let identities = Identities::new(&settings)?;
-    let access = AccessLists::open(&settings.users)?;
+    let access = AccessLists::open(&settings.users, &store).await?;
     Ok(app(App::new(settings, store, identities, access, jobs)))
 }
 

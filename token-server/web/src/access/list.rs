@@ -15,6 +15,17 @@ pub struct ListError {
 }
 
 impl List {
+    /// A list of patterns for issuer and subject.
+    pub(super) fn from_patterns<'a>(
+        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, String> {
+        let entries = entries.into_iter();
+        entries
+            .map(|(issuer, subject)| patterns(issuer, subject))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
     pub(super) fn contains(&self, issuer: &str, subject: &str) -> bool {
         let options = MatchOptions {
             case_sensitive: true,
@@ -52,8 +63,21 @@ fn entry(line: &str) -> Result<(Pattern, Pattern), String> {
     let [issuer, subject] = words[..] else {
         return Err(format!("{line:?} is not an issuer and a subject"));
     };
+    patterns(issuer, subject)
+}
+
+fn patterns(issuer: &str, subject: &str) -> Result<(Pattern, Pattern), String> {
     let pattern = |text| {
         Pattern::new(text).map_err(|error| format!("{text:?} is not a pattern: {}", error.msg))
     };
     Ok((pattern(issuer)?, pattern(subject)?))
+}
+
+/// Whether a list can have an entry with these patterns.
+///
+/// # Errors
+///
+/// What is wrong with one of them.
+pub fn check_patterns(issuer: &str, subject: &str) -> Result<(), String> {
+    patterns(issuer, subject).map(drop)
 }

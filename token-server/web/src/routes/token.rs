@@ -21,7 +21,7 @@ use crate::{
     settings::Application,
     store::{Login, Service},
     tokens::{Order, Place, Uid},
-    users::Claims,
+    users::{Claims, key_number},
 };
 
 const X_CLIENT_STATE: HeaderName = HeaderName::from_static("x-client-state");
@@ -79,7 +79,10 @@ pub(crate) async fn trade(
             &arrival,
         )
         .await?;
-    if !app.access().admits(&identity.issuer, &identity.subject) {
+    let admitted = app
+        .access()
+        .admits(app.store(), &identity.issuer, &identity.subject);
+    if !admitted.await {
         return Err(Failure::NotAdmitted);
     }
 
@@ -151,11 +154,7 @@ async fn place_at_node(
         uid: Uid::Number(user.uid),
         endpoint,
         node: user.node,
-        // Providers that know no change of keys still have the generation rise with new keys.
-        key_number: match user.keys_changed_at {
-            0 => user.generation,
-            number => number,
-        },
+        key_number: key_number(user.generation, user.keys_changed_at),
     })
 }
 
@@ -177,10 +176,7 @@ fn place_without_nodes(
         endpoint: pattern
             .replace("{service}", &format!("{name}-{}", application.version))
             .replace("{uid}", &uid),
-        key_number: match identity.keys_changed_at {
-            0 => identity.generation,
-            number => number,
-        },
+        key_number: key_number(identity.generation, identity.keys_changed_at),
     })
 }
 

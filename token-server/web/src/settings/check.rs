@@ -103,6 +103,12 @@ fn check_token(
                 "must be set where there are no nodes: the table of services isn't asked",
             ));
         };
+        if application.init_node_url.is_some() {
+            return Err(SettingsError::key(
+                key("init_node_url"),
+                "names a node, and the application has none",
+            ));
+        }
         if endpoint.contains("{node}") {
             return Err(SettingsError::key(
                 key("endpoint"),
@@ -164,6 +170,7 @@ fn check_applications(settings: &Settings) -> Result<(), SettingsError> {
                 "must be whole seconds, and less than 136 years",
             ));
         }
+        check_first_node(name, application)?;
         check_token(settings, name, application)?;
         for source in application.identities.iter().flatten() {
             let known = match source.as_str() {
@@ -180,6 +187,38 @@ fn check_applications(settings: &Settings) -> Result<(), SettingsError> {
                 ));
             }
         }
+    }
+    Ok(())
+}
+
+/// What the tables' columns cannot hold.
+fn check_first_node(name: &str, application: &Application) -> Result<(), SettingsError> {
+    const MAX_SERVICE_CHARS: usize = 30;
+    const MAX_PATTERN_CHARS: usize = 128;
+
+    let key = |key: &str| format!("applications.{name}.{key}");
+    if application.init_node_url.is_none() {
+        return Ok(());
+    }
+    if i32::try_from(application.init_node_capacity.get()).is_err() {
+        return Err(SettingsError::key(
+            key("init_node_capacity"),
+            format!("must not be more than {}", i32::MAX),
+        ));
+    }
+    let service = format!("{name}-{}", application.version);
+    if service.chars().count() > MAX_SERVICE_CHARS {
+        return Err(SettingsError::key(
+            key("init_node_url"),
+            format!("cannot be used: {service} has more than {MAX_SERVICE_CHARS} characters"),
+        ));
+    }
+    let pattern = application.endpoint.as_deref().unwrap_or_default();
+    if pattern.chars().count() > MAX_PATTERN_CHARS {
+        return Err(SettingsError::key(
+            key("endpoint"),
+            format!("must not be longer than {MAX_PATTERN_CHARS} characters"),
+        ));
     }
     Ok(())
 }

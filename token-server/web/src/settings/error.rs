@@ -61,8 +61,8 @@ impl From<Figment> for SettingsError {
     fn from(error: Figment) -> Self {
         let mut path = error.path.clone();
         let message = match &error.kind {
-            Kind::UnknownField(name, known) => {
-                path.push(name.clone());
+            // The path ends with its name already.
+            Kind::UnknownField(_, known) => {
                 format!("is not a setting; known here: {}", known.join(", "))
             }
             Kind::MissingField(name) => {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Application, BrowserId, Database, Http, Issuer, Jwks, Log, Metrics, Nodes, OAuth, Settings,
-    SettingsError, TokenSecrets, Users, Workers, check, default_applications,
+    SettingsError, TokenSecrets, Users, Workers, application::default_applications, check,
     secrets::WrittenSecrets, token, version,
 };
 

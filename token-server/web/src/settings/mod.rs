@@ -1,6 +1,7 @@
 //! What an operator can set. Every key has a default except the ones that only the operator can know:
 //! the database, who vouches for users, and the secrets.
 
+mod application;
 mod bearer;
 mod check;
 mod database;
@@ -26,12 +27,13 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub use application::Application;
 pub use bearer::{AccountEvents, Issuer, Jwks, OAuth};
 pub use database::{Database, DatabaseServer, DatabaseUrl};
 pub use error::SettingsError;
 pub use load::Sources;
 pub use token::{Token, TokenKind, TokenSecrets};
-pub use units::{Audience, Gateway, HttpUrl, IssuerHost, NodePattern, Share};
+pub use units::{Audience, Gateway, HttpUrl, IssuerHost, NodePattern, NodeUrl, Share};
 pub use workers::Workers;
 
 /// All settings, checked.
@@ -186,78 +188,6 @@ impl Default for Documents {
     }
 }
 
-/// One application that tokens are issued for, at `/1.0/NAME/VERSION`. Its row in the table of
-/// services is called `NAME-VERSION`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Application {
-    /// The version in the URL, such as `1.5`.
-    pub version: String,
-    /// Where a user's data lies: a pattern with `{node}`, `{uid}` and `{service}`. Default: what the
-    /// table of services says. Must be set where there are no nodes.
-    #[serde(default)]
-    pub endpoint: Option<String>,
-    /// Whether users are spread over nodes. Default true. Without nodes the database isn't asked:
-    /// users need no row in it, `uid` is the user's identifier at the identity provider, and the
-    /// numbers that protect Sync's keys (generation and the like) are not kept.
-    #[serde(default = "default_nodes")]
-    pub nodes: bool,
-    /// `[applications.NAME.token]`
-    #[serde(default)]
-    pub token: Token,
-    /// A file with a secret for this application alone. Default: that of `[secrets]`, which whoever
-    /// has it can make tokens for every application with.
-    #[serde(default)]
-    pub secret_file: Option<PathBuf>,
-    /// What `secret_file` holds.
-    #[serde(skip)]
-    pub secret: Option<TokenSecrets>,
-    /// Whose identities count: `browserid`, `oauth`, and names of issuers. Default: all that are set.
-    #[serde(default)]
-    pub identities: Option<Vec<String>>,
-    /// How long a token is good for, and the most that `?duration=` can ask for. In whole seconds.
-    /// Default `5m`.
-    #[serde(
-        default = "default_token_lifetime",
-        deserialize_with = "units::duration"
-    )]
-    pub token_lifetime: Duration,
-}
-
-impl Application {
-    /// Whether identities of `source` count.
-    #[must_use]
-    pub fn takes(&self, source: &str) -> bool {
-        self.identities
-            .as_ref()
-            .is_none_or(|names| names.iter().any(|name| name == source))
-    }
-}
-
-fn default_nodes() -> bool {
-    true
-}
-
-fn default_token_lifetime() -> Duration {
-    Duration::from_secs(5 * 60)
-}
-
-fn default_applications() -> BTreeMap<String, Application> {
-    BTreeMap::from([(
-        "sync".to_owned(),
-        Application {
-            version: "1.5".to_owned(),
-            endpoint: None,
-            nodes: default_nodes(),
-            token: Token::default(),
-            secret_file: None,
-            secret: None,
-            identities: None,
-            token_lifetime: default_token_lifetime(),
-        },
-    )])
-}
-
 /// Who gets in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -270,6 +200,12 @@ pub struct Users {
     pub allow_file: Option<PathBuf>,
     /// A file with users who are kept out, written likewise. Default: nobody.
     pub deny_file: Option<PathBuf>,
+    /// Whether the users who are let in, and nobody else, are (also) on the list `allow` in the
+    /// database's table `token_server_access`, which is made where it is missing. Read again when it
+    /// changes. Default false.
+    pub allow_table: bool,
+    /// Whether users are kept out who are on the list `deny` in that table. Default false.
+    pub deny_table: bool,
 }
 
 impl Default for Users {
@@ -278,6 +214,8 @@ impl Default for Users {
             allow_new: true,
             allow_file: None,
             deny_file: None,
+            allow_table: false,
+            deny_table: false,
         }
     }
 }

@@ -217,6 +217,46 @@ impl TryFrom<String> for IssuerHost {
     }
 }
 
+/// A node's URL as the table of nodes has it: without a slash at its end, and no longer than its column.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct NodeUrl(String);
+
+impl NodeUrl {
+    /// The URL as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for NodeUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const MAX_CHARS: usize = 64;
+        let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err("must begin with https:// or http://".to_owned());
+        }
+        if text.ends_with('/') {
+            return Err("must not end with a slash: endpoints are made by adding to it".to_owned());
+        }
+        if text.chars().count() > MAX_CHARS {
+            return Err(format!("must not be longer than {MAX_CHARS} characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for NodeUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// A shell pattern for the URLs of nodes: `*`, `?` and `[...]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]

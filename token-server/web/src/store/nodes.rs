@@ -36,27 +36,36 @@ impl Store {
     ///
     /// [`StoreError`] when the service has a node of that URL already, or the database fails.
     pub async fn add_node(&self, service: i64, node: &NewNode) -> Result<i64, StoreError> {
-        let values = [
-            Value::Int(service),
-            Value::Text(&node.url),
-            Value::Int(node.available),
-            Value::Int(node.current_load),
-            Value::Int(node.capacity),
-            Value::Int(i64::from(node.downed)),
-            Value::Int(i64::from(node.backoff)),
-        ];
         let mut transaction = self.database.begin().await?;
-        let sql = transaction.statements().add_node;
-        let added = transaction.insert(sql, &values).await.map_err(|error| {
-            if error.is_duplicate() {
-                StoreError::NodeExists(node.url.clone())
-            } else {
-                error
-            }
-        })?;
+        let added = insert(&mut transaction, service, node).await?;
         transaction.commit().await?;
         Ok(added)
     }
+}
+
+/// Adds a node to a service: its number.
+pub(super) async fn insert(
+    transaction: &mut Transaction,
+    service: i64,
+    node: &NewNode,
+) -> Result<i64, StoreError> {
+    let values = [
+        Value::Int(service),
+        Value::Text(&node.url),
+        Value::Int(node.available),
+        Value::Int(node.current_load),
+        Value::Int(node.capacity),
+        Value::Int(i64::from(node.downed)),
+        Value::Int(i64::from(node.backoff)),
+    ];
+    let sql = transaction.statements().add_node;
+    transaction.insert(sql, &values).await.map_err(|error| {
+        if error.is_duplicate() {
+            StoreError::NodeExists(node.url.clone())
+        } else {
+            error
+        }
+    })
 }
 
 /// Takes a place at the best node: its number and URL.

@@ -12,3 +12,13 @@ pub use rules::{Change, Claims, ClientStateFault, Refusal, change, settle};
 
 /// The generation of an account that was deleted. No login is newer.
 pub const RETIRED: i64 = i64::MAX;
+
+/// What rises with every new key of a user's. Providers that know no change of keys still have the
+/// generation rise with new keys.
+#[must_use]
+pub fn key_number(generation: i64, keys_changed_at: i64) -> i64 {
+    match keys_changed_at {
+        0 => generation,
+        number => number,
+    }
+}

@@ -8,6 +8,7 @@ mod gateway;
 mod nodes;
 mod requests;
 mod settings;
+mod settings_documented;
 mod users;
 mod worker_settings;
 

@@ -47,7 +47,7 @@ impl Fixture {
         };
         store.add_node(service.id, &node).await.unwrap();
         let identities = Identities::new(&settings).unwrap();
-        let access = AccessLists::open(&settings.users).unwrap();
+        let access = AccessLists::open(&settings.users, &store).await.unwrap();
         let runner = runner_with_worker(directory.path()).await;
         Self {
             router: app(App::new(

@@ -3,7 +3,10 @@
 use powerhose::security::KeyPair;
 use tempfile::TempDir;
 
-use crate::settings::{GOOD, complaint, file, load, sample};
+use crate::{
+    settings::{GOOD, complaint, file, load},
+    settings_documented::sample,
+};
 
 const MASTER: (&str, &str) = ("workers.master", "ipc:///run/powerhose/frontend");
 

@@ -108,8 +108,8 @@ impl Transaction {
         Ok(*id)
     }
 
-    /// Runs statements that have no values.
-    pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
+    /// Runs a file of statements, which have no values.
+    pub(in super::super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         let script = sqlx::raw_sql(sql);
         match self {
             Self::Sqlite(own) => within!(own, connection => script.execute(connection)).map(drop),

@@ -22,6 +22,13 @@ pub(super) struct Statements {
 
     /// A service's number and pattern. Name.
     pub(super) service: &'static str,
+    /// Adds a service, unless there is one of that name. Name, pattern.
+    pub(super) add_service: &'static str,
+    /// Lets nobody else give a service its first node meanwhile. Service. `None` where the transaction
+    /// does that by itself.
+    pub(super) lock_nodes: Option<&'static str>,
+    /// How many nodes a service has. Service.
+    pub(super) count_nodes: &'static str,
 
     /// The newest rows of an account with their nodes: all that a known user's login needs. Email,
     /// service.
@@ -70,6 +77,38 @@ pub(super) struct Statements {
     pub(super) retire: &'static str,
     /// Raises the generation of an account's row in use. Generation, service, email, generation.
     pub(super) raise: &'static str,
+
+    /// How many rows were replaced before then. Service, time.
+    pub(super) count_old: &'static str,
+    /// Those rows with their nodes, oldest first, from after a row's time and number. Service, time; the
+    /// row's time, its time, its number; most rows.
+    pub(super) old_records: &'static str,
+    /// A row's node, client state and time of making. Number.
+    pub(super) link: &'static str,
+    /// The same of the account's row before one. Email, service; the row's time, its time, its number.
+    pub(super) link_before: &'static str,
+    /// The same of the account's row after one. Parameters alike.
+    pub(super) link_after: &'static str,
+    /// Removes a row, unless it is in use. Number.
+    pub(super) delete_old: &'static str,
+    /// Gives a place at a node back. Number.
+    pub(super) leave: &'static str,
+    /// Marks a row that is marked as another time says. Time; number, the time that it has.
+    pub(super) defer: &'static str,
+    /// The name of the table of lists of users, if there is one.
+    pub(super) access_table: &'static str,
+    /// Makes that table, unless it is there.
+    pub(super) access_schema: &'static str,
+    /// Its rows: list, issuer, subject.
+    pub(super) access_entries: &'static str,
+    /// Adds a row, unless there is the same. List, issuer, subject.
+    pub(super) add_access: &'static str,
+    /// Removes a row. List, issuer, subject.
+    pub(super) remove_access: &'static str,
+
+    /// What names the key of an account's row in use: generation, change of keys, client state. Email,
+    /// service.
+    pub(super) key_in_use: &'static str,
 }
 
 pub(super) use mysql::MYSQL;

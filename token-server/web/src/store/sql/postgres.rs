@@ -10,6 +10,9 @@ pub(in super::super) const POSTGRES: Statements = Statements {
     columns: COLUMNS,
 
     service: "SELECT id::bigint, pattern::text FROM services WHERE service = $1",
+    add_service: "INSERT INTO services (service, pattern) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    lock_nodes: Some("SELECT id FROM services WHERE id = $1 FOR UPDATE"),
+    count_nodes: "SELECT COUNT(*) FROM nodes WHERE service = $1",
 
     records: "SELECT uid::bigint, nodes.id::bigint, nodes.node::text, generation::bigint, \
                   COALESCE(keys_changed_at, 0)::bigint, client_state::text, created_at::bigint, \
@@ -61,4 +64,35 @@ pub(in super::super) const POSTGRES: Statements = Statements {
              WHERE service = $3 AND email = $4 AND replaced_at IS NULL",
     raise: "UPDATE users SET generation = $1 \
             WHERE service = $2 AND email = $3 AND generation <= $4 AND replaced_at IS NULL",
+
+    count_old: "SELECT COUNT(*) FROM users WHERE service = $1 AND replaced_at < $2",
+    old_records: "SELECT uid::bigint, email::text, replaced_at::bigint, nodes.node::text, \
+                      nodes.downed::bigint, generation::bigint, COALESCE(keys_changed_at, 0)::bigint, client_state::text \
+                  FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
+                  WHERE users.service = $1 AND replaced_at < $2 \
+                      AND (replaced_at > $3 OR (replaced_at = $4 AND uid > $5)) \
+                  ORDER BY replaced_at, uid LIMIT $6",
+    link: "SELECT nodeid::bigint, client_state::text, created_at::bigint FROM users WHERE uid = $1",
+    link_before: "SELECT nodeid::bigint, client_state::text, created_at::bigint FROM users \
+                  WHERE email = $1 AND service = $2 \
+                      AND (created_at < $3 OR (created_at = $4 AND uid < $5)) \
+                  ORDER BY created_at DESC, uid DESC LIMIT 1",
+    link_after: "SELECT nodeid::bigint, client_state::text, created_at::bigint FROM users \
+                  WHERE email = $1 AND service = $2 \
+                      AND (created_at > $3 OR (created_at = $4 AND uid > $5)) \
+                  ORDER BY created_at, uid LIMIT 1",
+    delete_old: "DELETE FROM users WHERE uid = $1 AND replaced_at IS NOT NULL",
+    leave: "UPDATE nodes SET current_load = current_load - 1, available = available + 1 \
+            WHERE id = $1 AND current_load > 0",
+    defer: "UPDATE users SET replaced_at = $1 WHERE uid = $2 AND replaced_at = $3",
+    access_table: "SELECT table_name::text FROM information_schema.tables \
+                   WHERE table_schema = current_schema() AND table_name = 'token_server_access'",
+    access_schema: include_str!("postgres_access.sql"),
+    access_entries: "SELECT list::text, issuer::text, subject::text FROM token_server_access ORDER BY list, issuer, subject",
+    add_access: "INSERT INTO token_server_access (list, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    remove_access: "DELETE FROM token_server_access WHERE list = $1 AND issuer = $2 AND subject = $3",
+
+    key_in_use: "SELECT generation::bigint, COALESCE(keys_changed_at, 0)::bigint, client_state::text FROM users \
+                 WHERE email = $1 AND service = $2 AND replaced_at IS NULL \
+                 ORDER BY created_at DESC, uid DESC LIMIT 1",
 };

@@ -10,6 +10,9 @@ pub(in super::super) const SQLITE: Statements = Statements {
     columns: COLUMNS,
 
     service: "SELECT id, pattern FROM services WHERE service = ?",
+    add_service: "INSERT OR IGNORE INTO services (service, pattern) VALUES (?, ?)",
+    lock_nodes: None,
+    count_nodes: "SELECT COUNT(*) FROM nodes WHERE service = ?",
 
     records: "SELECT uid, nodes.id, nodes.node, generation, COALESCE(keys_changed_at, 0), \
                   client_state, created_at, replaced_at \
@@ -59,4 +62,34 @@ pub(in super::super) const SQLITE: Statements = Statements {
              WHERE service = ? AND email = ? AND replaced_at IS NULL",
     raise: "UPDATE users SET generation = ? \
             WHERE service = ? AND email = ? AND generation <= ? AND replaced_at IS NULL",
+
+    count_old: "SELECT COUNT(*) FROM users WHERE service = ? AND replaced_at < ?",
+    old_records: "SELECT uid, email, replaced_at, nodes.node, \
+                      nodes.downed, generation, COALESCE(keys_changed_at, 0), client_state \
+                  FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
+                  WHERE users.service = ? AND replaced_at < ? \
+                      AND (replaced_at > ? OR (replaced_at = ? AND uid > ?)) \
+                  ORDER BY replaced_at, uid LIMIT ?",
+    link: "SELECT nodeid, client_state, created_at FROM users WHERE uid = ?",
+    link_before: "SELECT nodeid, client_state, created_at FROM users \
+                  WHERE email = ? AND service = ? \
+                      AND (created_at < ? OR (created_at = ? AND uid < ?)) \
+                  ORDER BY created_at DESC, uid DESC LIMIT 1",
+    link_after: "SELECT nodeid, client_state, created_at FROM users \
+                  WHERE email = ? AND service = ? \
+                      AND (created_at > ? OR (created_at = ? AND uid > ?)) \
+                  ORDER BY created_at, uid LIMIT 1",
+    delete_old: "DELETE FROM users WHERE uid = ? AND replaced_at IS NOT NULL",
+    leave: "UPDATE nodes SET current_load = current_load - 1, available = available + 1 \
+            WHERE id = ? AND current_load > 0",
+    defer: "UPDATE users SET replaced_at = ? WHERE uid = ? AND replaced_at = ?",
+    access_table: "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'token_server_access'",
+    access_schema: include_str!("sqlite_access.sql"),
+    access_entries: "SELECT list, issuer, subject FROM token_server_access ORDER BY list, issuer, subject",
+    add_access: "INSERT OR IGNORE INTO token_server_access (list, issuer, subject) VALUES (?, ?, ?)",
+    remove_access: "DELETE FROM token_server_access WHERE list = ? AND issuer = ? AND subject = ?",
+
+    key_in_use: "SELECT generation, COALESCE(keys_changed_at, 0), client_state FROM users \
+                 WHERE email = ? AND service = ? AND replaced_at IS NULL \
+                 ORDER BY created_at DESC, uid DESC LIMIT 1",
 };

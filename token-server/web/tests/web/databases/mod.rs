@@ -1,10 +1,12 @@
 //! The store on every kind of database.
 
+mod access;
 mod adoption;
 mod database;
 mod outage;
 mod races;
 mod relay;
+mod seeding;
 mod tidiness;
 
 use std::sync::Arc;

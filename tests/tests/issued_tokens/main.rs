@@ -1,5 +1,7 @@
 //! Tokens of every format, from the real program, taken by other people's libraries as services take them.
 
+mod purging;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;

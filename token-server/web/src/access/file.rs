@@ -1,0 +1,127 @@
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::{Instant, SystemTime},
+};
+
+use super::{AccessError, LOOK_EVERY, List};
+
+/// A list and the file that it came from.
+#[derive(Debug)]
+pub(super) struct ListFile {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    list: List,
+    stamp: Option<Stamp>,
+    looked_at: Instant,
+}
+
+/// What changes with the file's content.
+type Stamp = (SystemTime, u64);
+
+impl ListFile {
+    pub(super) fn open(path: &Path) -> Result<Self, AccessError> {
+        let stamp = stamp(path).map_err(|error| unreadable(path, error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            state: Mutex::new(State {
+                list: read(path)?,
+                stamp: Some(stamp),
+                looked_at: Instant::now(),
+            }),
+        })
+    }
+
+    pub(super) fn contains(&self, issuer: &str, subject: &str) -> bool {
+        let mut state = self.state.lock().expect("no panics under this lock");
+        if state.looked_at.elapsed() >= LOOK_EVERY {
+            state.looked_at = Instant::now();
+            self.refresh(&mut state);
+        }
+        state.list.contains(issuer, subject)
+    }
+
+    fn refresh(&self, state: &mut State) {
+        let stamp = stamp(&self.path).ok();
+        if stamp == state.stamp {
+            return;
+        }
+        state.stamp = stamp;
+        match read(&self.path) {
+            Ok(list) => {
+                tracing::info!(path = %self.path.display(), "a list of users has changed");
+                state.list = list;
+            }
+            // Neither everybody nor nobody: what was meant is not known.
+            Err(error) => tracing::error!(%error, "a list of users stays as it was"),
+        }
+    }
+}
+
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    let metadata = fs::metadata(path)?;
+    Ok((metadata.modified()?, metadata.len()))
+}
+
+fn read(path: &Path) -> Result<List, AccessError> {
+    let text = fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
+    text.parse().map_err(|error| AccessError::Line {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+fn unreadable(path: &Path, error: io::Error) -> AccessError {
+    AccessError::Unreadable {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_is_read_again_and_a_broken_one_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("allow");
+        fs::write(&path, "a.test alice\n").unwrap();
+        let file = ListFile::open(&path).unwrap();
+        let look = || file.refresh(&mut file.state.lock().unwrap());
+
+        fs::write(&path, "a.test alice\na.test bob\n").unwrap();
+        look();
+        assert!(file.contains("a.test", "bob"));
+        fs::write(&path, "one-word-alone\n").unwrap();
+        look();
+        assert!(file.contains("a.test", "bob"));
+        fs::remove_file(&path).unwrap();
+        look();
+        assert!(file.contains("a.test", "bob"));
+        fs::write(&path, "").unwrap();
+        look();
+        assert!(
+            !file.contains("a.test", "bob"),
+            "nobody is on an empty list"
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_at_the_start_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("allow");
+        let error = ListFile::open(&path).unwrap_err().to_string();
+        assert!(error.contains("allow"), "{error}");
+        fs::write(&path, "# users\n\nalone\n").unwrap();
+        let error = ListFile::open(&path).unwrap_err().to_string();
+        assert!(error.contains("line 3"), "{error}");
+    }
+}
