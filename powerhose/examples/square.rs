@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use powerhose::{Bytes, Job, JobError, Worker};
 
-fn square(job: Job) -> Result<Bytes, JobError> {
+fn square(job: &Job) -> Result<Bytes, JobError> {
     let text = job.body();
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     };
     let worker = Worker::builder().connect(endpoint).service("square");
-    match worker.handler(square).run() {
+    match worker.handler(|job: Job| square(&job)).run() {
         Ok(exit) => {
             eprintln!("the worker left: {exit:?}");
             exit.into()

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bytes::Bytes;
 use powerhose::{Client, Report};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -141,9 +140,7 @@ impl Pool {
         for job in jobs {
             let (body, answer) = job.await.expect("no panic");
             let whose = [format!("{body} {cpp}"), body];
-            let place = whose
-                .iter()
-                .position(|one| answer == Bytes::from(one.clone()));
+            let place = whose.iter().position(|one| answer == one.as_bytes());
             answered[place.unwrap_or_else(|| panic!("{answer:?}"))] += 1;
         }
         assert!(answered.iter().all(|count| *count > 0), "{answered:?}");

@@ -140,16 +140,16 @@ fn what_must_not_become_of_a_job_is_found() {
 #[test]
 fn a_job_without_an_outcome_or_with_two_is_found() {
     spoilt("have no outcome", |observed, _| {
-        observed.evidence.jobs[7].outcomes.clear()
+        observed.evidence.jobs[7].outcomes.clear();
     });
     spoilt("several outcomes", |observed, _| {
-        observed.evidence.ended(7, "ok", false)
+        observed.evidence.ended(7, "ok", false);
     });
     spoilt("their error denies it", |observed, _| {
         observed.evidence.started(MASTER_KILLED + 10, 1);
     });
     spoilt("lines name jobs", |observed, _| {
-        observed.evidence.started(1 << 40, 1)
+        observed.evidence.started(1 << 40, 1);
     });
 }
 
@@ -175,7 +175,7 @@ fn a_run_that_shows_nothing_is_found() {
         set(&mut observed.evidence, MASTER_KILLED + 10, "ok", &[1]);
     });
     spoilt("the master was not killed", |observed, _| {
-        observed.first_master.pid = 22
+        observed.first_master.pid = 22;
     });
     spoilt("have not come back", |observed, _| {
         observed.second_master.clients.pop();
