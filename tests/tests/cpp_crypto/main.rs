@@ -23,6 +23,7 @@ fn cpp_worker() -> &'static Path {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs OpenSSL's development package; .ci/run runs it"]
 async fn it_issues_the_tokens_of_the_vectors() {
     let pool = Pool::start(&[cpp_worker()]).await;
     let vectors = vectors("tokenlib.json");
@@ -42,6 +43,7 @@ async fn it_issues_the_tokens_of_the_vectors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs OpenSSL's development package; .ci/run runs it"]
 async fn it_verifies_the_assertions_of_the_vectors() {
     let pool = Pool::start(&[cpp_worker()]).await;
     let vectors = vectors("browserid_assertions.json");
@@ -78,6 +80,7 @@ async fn it_verifies_the_assertions_of_the_vectors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs OpenSSL's development package; .ci/run runs it"]
 async fn it_says_what_the_rust_worker_says_alone_and_beside_it() {
     let (cpp, rust) = (cpp_worker(), binaries::binary("crypto-worker"));
     let rust = &*rust;
