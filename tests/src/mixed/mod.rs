@@ -2,7 +2,7 @@
 //!
 //! The [`director`] starts `powerhose master`, two workers each in Rust, Python and C++, and four client processes: two in Rust, two in
 //! Python, one of these with threads and one with asyncio. A run has three parts: nothing happens; a worker of each language is killed;
-//! the master is killed and started again. Workers write down what they start and clients how jobs end, and the [`verdict`] holds both
+//! the master is killed and started again. Workers write down what they start and clients how jobs end, and the verdict holds both
 //! against what is promised.
 
 pub mod client;
