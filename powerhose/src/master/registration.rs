@@ -48,13 +48,7 @@ impl Farewell {
 
 impl Master {
     pub(super) fn register(&mut self, peer: Peer, session: u64, register: Register, now: Time) {
-        if self.phase == Phase::Stopped {
-            self.reject(
-                peer,
-                session,
-                RejectReason::Draining,
-                "the master is shutting down",
-            );
+        if self.refuse_late(peer, session) {
             return;
         }
         let here = self.workers.by_peer(peer);
@@ -81,6 +75,10 @@ impl Master {
                 self.end_session(key, Farewell::Replaced, now);
             }
         }
+        // The end of those sessions may have been the end of the last job, and with it the master's.
+        if self.refuse_late(peer, session) {
+            return;
+        }
         match same {
             Some(key) if here == same => {
                 if let Some(worker) = self.workers.get_mut(key) {
@@ -91,6 +89,16 @@ impl Master {
             Some(key) => self.resume(key, peer, &register, now),
             None => self.enter(peer, session, register, meter, now),
         }
+    }
+
+    /// Turns a peer away once the master has ended. Returns whether it did.
+    fn refuse_late(&mut self, peer: Peer, session: u64) -> bool {
+        let is_late = self.phase == Phase::Stopped;
+        if is_late {
+            let message = "the master is shutting down";
+            self.reject(peer, session, RejectReason::Draining, message);
+        }
+        is_late
     }
 
     fn enter(&mut self, peer: Peer, session: u64, register: Register, meter: Meter, now: Time) {

@@ -1,5 +1,5 @@
-use powerhose::master::{Action, Event, WorkerState};
-use powerhose::wire::{DisconnectReason, RejectReason, ToWorker};
+use powerhose::master::{Action, Event, NewJob, WorkerState};
+use powerhose::wire::{DisconnectReason, FromWorker, Register, RejectReason, ToWorker};
 use powerhose::{ExecuteError, Started};
 
 use super::support::{Bench, Player, ms, registration};
@@ -141,4 +141,37 @@ fn a_stopped_master_refuses_workers() {
     let peer = bench.fresh_peer();
     assert_eq!(bench.register(peer, 0, registration()), None);
     assert_eq!(bench.rejections(), [RejectReason::Draining]);
+}
+
+#[test]
+fn who_ends_the_last_job_by_registering_anew_finds_the_master_ended() {
+    let mut bench = Bench::new();
+    let worker = bench.worker();
+    let job = bench.new_job();
+    let ticket = bench.submit(NewJob {
+        at_most_once: true,
+        ..job
+    });
+    bench.job();
+    bench.event(Event::Drain);
+    bench.take();
+    let register = Register {
+        services: vec!["another".to_owned()],
+        ..registration()
+    };
+    let session = worker.session;
+    bench.message(worker.peer, FromWorker::Register { session, register });
+    let actions = bench.take();
+    let attempts = 1;
+    assert!(actions.contains(&Action::Complete {
+        ticket,
+        result: Err(ExecuteError::WorkerLost { attempts })
+    }));
+    assert!(actions.contains(&Action::Drained));
+    let last = actions.last();
+    assert!(
+        matches!(last, Some(Action::Send { peer, message: ToWorker::Rejected { reason: RejectReason::Draining, .. } }) if *peer == worker.peer),
+        "{actions:?}"
+    );
+    assert_eq!(bench.master.stats().workers, 0);
 }

@@ -27,4 +27,8 @@ pub const REPRODUCTIONS: &[Reproduction] = &[
         seed: 2_799,
         found: "of two workers that had been kept free for suspects one was sent jobs ahead while the other had free slots",
     },
+    Reproduction {
+        seed: 40_210,
+        found: "a worker whose new registration ended the last job of a draining master was registered by a master that had ended",
+    },
 ];

@@ -15,7 +15,7 @@ use crate::master::Stats;
 pub struct ShutdownReport {
     /// Jobs that were under way when the shutdown began and had their outcome before it ended.
     pub finished: usize,
-    /// Jobs that were failed as [`ShuttingDown`](ExecuteError::ShuttingDown) because the grace was over.
+    /// Jobs that were failed as [`ShuttingDown`](crate::ExecuteError::ShuttingDown) because the grace was over.
     pub aborted: usize,
 }
 
