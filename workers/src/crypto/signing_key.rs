@@ -46,15 +46,19 @@ impl SigningKey {
         // The key itself isn't kept a second time.
         let name: [u8; 32] = Sha256::digest(der.expose()).into();
         let remembered = || REMEMBERED.lock().expect("no panics under this lock");
-        let known = remembered()
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, key)| Arc::clone(key));
-        if known.is_some() {
-            return known;
+        let find = |keys: &[([u8; 32], Arc<Self>)]| {
+            let known = keys.iter().find(|(known, _)| *known == name);
+            known.map(|(_, key)| Arc::clone(key))
+        };
+        if let Some(known) = find(&remembered()) {
+            return Some(known);
         }
         let key = Arc::new(Self::parse(der.expose())?);
         let mut keys = remembered();
+        // Another thread may have parsed it meanwhile: one of them is kept.
+        if let Some(known) = find(&keys) {
+            return Some(known);
+        }
         if keys.len() >= MAX_REMEMBERED {
             keys.remove(0);
         }
@@ -194,6 +198,25 @@ mod tests {
         let der = Secret::from(bytes(RFC8037));
         let (first, second) = (SigningKey::of(&der), SigningKey::of(&der));
         assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
+    }
+
+    #[test]
+    fn threads_that_meet_a_key_at_once_get_the_same_one() {
+        for number in 0..6_u8 {
+            let mut der = bytes(RFC8037);
+            der[20] = number;
+            let der = Secret::from(der);
+            let gate = std::sync::Barrier::new(2);
+            let meet = || {
+                gate.wait();
+                SigningKey::of(&der).unwrap()
+            };
+            let (first, second) = std::thread::scope(|scope| {
+                let other = scope.spawn(meet);
+                (meet(), other.join().unwrap())
+            });
+            assert!(Arc::ptr_eq(&first, &second), "{number}");
+        }
     }
 
     #[test]
