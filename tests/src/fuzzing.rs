@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use powerhose::master::{Action, Config, Event, Master, NewJob, Peer, Ticket};
-use powerhose::wire::{Encoded, FromClient, FromWorker, Register, ResultCode, ToClient, ToWorker};
+use powerhose::wire::{FromClient, FromWorker, Register, ResultCode, ToClient, ToWorker};
 use powerhose::worker::session::{Input, Output, Session, SessionConfig};
 use powerhose::{Bytes, Time};
+
+use crate::frames::written;
 
 /// No body may be larger.
 const MAX_BODY: usize = 4096;
@@ -61,16 +63,6 @@ pub fn to_client(data: &[u8]) {
     };
     let mut again = written(|first| message.clone().encode(first));
     assert_eq!(ToClient::decode(&mut again), Ok(message));
-}
-
-/// The frames of a message.
-fn written(encode: impl FnOnce(&mut Vec<u8>) -> Encoded) -> Vec<Bytes> {
-    let mut first = Vec::new();
-    let rest = encode(&mut first);
-    [Some(first.into()), rest.body, rest.metadata]
-        .into_iter()
-        .flatten()
-        .collect()
 }
 
 /// Whatever happens to a master, each job has one outcome, and once it stops all have had theirs.

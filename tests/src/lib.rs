@@ -5,6 +5,7 @@ pub mod binaries;
 pub mod chaos;
 pub mod cpp;
 pub mod crowd;
+mod frames;
 pub mod fuzzing;
 pub mod many_workers;
 pub mod mixed;

@@ -10,6 +10,7 @@ pub(crate) mod endpoint;
 pub(crate) mod frames;
 pub(crate) mod inbox;
 pub(crate) mod master;
+pub(crate) mod monitor;
 pub(crate) mod pipes;
 pub(crate) mod poll;
 pub(crate) mod socket;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::curve::{self, Domain};
 use super::endpoint::Endpoint;
 use super::frames::{self, Parcel, Sending};
+use super::monitor::{Monitor, watch};
 use crate::security::{CurveClient, CurveServer};
 
 /// The messages that libzmq keeps for each connection and direction, when the other side is slow.
@@ -138,7 +139,7 @@ impl Router {
     /// # Errors
     /// When descriptors have run out.
     pub(super) fn monitor(&mut self, context: &zmq::Context, name: &str) -> zmq::Result<Monitor> {
-        monitor(&self.inner, context, name, &WATCHED)
+        watch(&self.inner, context, name, &WATCHED)
     }
 }
 
@@ -156,78 +157,6 @@ const WATCHED: [zmq::SocketEvent; 4] = [
     zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL,
     zmq::SocketEvent::HANDSHAKE_FAILED_AUTH,
 ];
-
-/// What a monitor has told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct News {
-    /// Whether connections closed, or could not be made.
-    pub(crate) disconnected: bool,
-    /// How many peers were refused, or refused us, when they connected, before their key was looked at or for want of anybody to look
-    /// at it.
-    pub(crate) refused: u64,
-    /// How many were refused because their key is not on the list.
-    pub(crate) not_listed: u64,
-}
-
-fn monitor(
-    socket: &zmq::Socket,
-    context: &zmq::Context,
-    name: &str,
-    events: &[zmq::SocketEvent],
-) -> zmq::Result<Monitor> {
-    let endpoint = format!("inproc://{name}");
-    let events = (events.iter()).fold(0, |all, event| all | i32::from(event.to_raw()));
-    socket.monitor(&endpoint, events)?;
-    let inner = context.socket(zmq::PAIR)?;
-    // libzmq's I/O thread would block on a full pipe. What collects in it between two turns of the loop is a few bytes for each
-    // connection that closed.
-    inner.set_rcvhwm(0)?;
-    inner.connect(&endpoint)?;
-    let mut monitor = Monitor {
-        inner,
-        frame: zmq::Message::new(),
-    };
-    // The descriptor stays silent until the socket has once been asked in vain.
-    monitor.take();
-    Ok(monitor)
-}
-
-/// Tells that connections closed, not whose. To be dropped after the socket that it watches: libzmq's I/O thread waits forever for
-/// somebody to take an event when there is nobody.
-pub(crate) struct Monitor {
-    inner: zmq::Socket,
-    frame: zmq::Message,
-}
-
-impl Monitor {
-    /// What happened since the last call.
-    pub(crate) fn take(&mut self) -> News {
-        let mut news = News::default();
-        while frames::receive(&self.inner, &mut self.frame).is_some() {
-            // An event is its number and a value; an address follows in a frame of its own.
-            if let (true, [low, high, _, _, _, _]) = (self.frame.get_more(), &*self.frame) {
-                let event = u16::from_ne_bytes([*low, *high]);
-                let broken = [
-                    zmq::SocketEvent::DISCONNECTED,
-                    zmq::SocketEvent::CONNECT_RETRIED,
-                ];
-                if broken.iter().any(|kind| kind.to_raw() == event) {
-                    news.disconnected = true;
-                } else if zmq::SocketEvent::HANDSHAKE_FAILED_AUTH.to_raw() == event {
-                    news.not_listed += 1;
-                } else {
-                    news.refused += 1;
-                }
-            }
-        }
-        news
-    }
-
-    /// The descriptor to poll for input.
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        frames::fd(&self.inner)
-    }
-}
 
 /// A socket with one connection.
 pub(crate) struct Dealer {
@@ -291,7 +220,7 @@ impl Dealer {
             zmq::SocketEvent::DISCONNECTED,
             zmq::SocketEvent::CONNECT_RETRIED,
         ];
-        monitor(&self.inner, context, name, &events)
+        watch(&self.inner, context, name, &events)
     }
 
     /// The same for a connection that broke alone.
@@ -303,7 +232,7 @@ impl Dealer {
         context: &zmq::Context,
         name: &str,
     ) -> zmq::Result<Monitor> {
-        monitor(
+        watch(
             &self.inner,
             context,
             name,

@@ -149,7 +149,8 @@ mod tests {
     use super::*;
     use crate::driver::endpoint::{Endpoint, Reach};
     use crate::driver::frames::{Parcel, Sending};
-    use crate::driver::socket::{Dealer, Monitor, Options, Router};
+    use crate::driver::monitor::Monitor;
+    use crate::driver::socket::{Dealer, Options, Router};
     use crate::security::{AllowList, CurveClient, KeyPair};
     use crate::wire::FromWorker;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use powerhose::Time;
 use powerhose::master::{Event, Peer};
 use powerhose::wire::{FromWorker, ToWorker, WireError};
 use powerhose::worker::session::{Input, State};
-use powerhose::{Bytes, Time};
 use rand::RngExt;
 
 use super::agenda::What;
@@ -13,6 +13,7 @@ use super::faults::Fault;
 use super::network::{Connection, MasterEnd, Pipe, Received};
 use super::scenario::between;
 use super::world::{Checked, World, note};
+use crate::frames::written;
 
 impl World {
     pub(super) fn duration(&mut self, least: Duration, most: Duration) -> Duration {
@@ -439,24 +440,14 @@ impl World {
     }
 
     fn through_bytes_up(&mut self, message: FromWorker) -> FromWorker {
-        let mut first = Vec::new();
-        let rest = message.clone().encode(&mut first);
-        let mut frames: Vec<Bytes> = [Some(first.into()), rest.body, rest.metadata]
-            .into_iter()
-            .flatten()
-            .collect();
+        let mut frames = written(|first| message.clone().encode(first));
         let read = FromWorker::decode(&mut frames, self.scenario.config.max_body);
         assert_eq!(read.as_ref(), Ok(&message), "what is written is read");
         message
     }
 
     fn through_bytes_down(&mut self, message: ToWorker) -> ToWorker {
-        let mut first = Vec::new();
-        let rest = message.clone().encode(&mut first);
-        let mut frames: Vec<Bytes> = [Some(first.into()), rest.body, rest.metadata]
-            .into_iter()
-            .flatten()
-            .collect();
+        let mut frames = written(|first| message.clone().encode(first));
         let read = ToWorker::decode(&mut frames, self.scenario.config.max_body);
         assert_eq!(read.as_ref(), Ok(&message), "what is written is read");
         message

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::sockets::Side;
 use crate::driver::frames::Parcel;
-use crate::driver::socket::{Monitor, Origin, Router};
+use crate::driver::monitor::Monitor;
+use crate::driver::socket::{Origin, Router};
 use crate::wire::{FromClient, RejectReason, Rejection, ToClient, VERSION};
 
 pub(super) struct Desk {

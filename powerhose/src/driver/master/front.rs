@@ -10,7 +10,8 @@ use super::outbox::{Outboxes, Overflow};
 use super::sockets::Side;
 use crate::driver::clock::Clock;
 use crate::driver::frames::{Parcel, Sending};
-use crate::driver::socket::{Monitor, Origin, Router};
+use crate::driver::monitor::Monitor;
+use crate::driver::socket::{Origin, Router};
 use crate::master::frontend::{
     Frontend, FrontendAction, FrontendConfig, FrontendCounters, FrontendEvent,
 };

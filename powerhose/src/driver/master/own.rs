@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::driver::frames::{Parcel, Sending};
-use crate::driver::socket::{Dealer, Monitor};
+use crate::driver::monitor::Monitor;
+use crate::driver::socket::Dealer;
 use crate::master::Peer;
 use crate::time::Time;
 

@@ -1,7 +1,7 @@
 use std::mem;
 use std::time::Duration;
 
-use crate::driver::socket::News;
+use crate::driver::monitor::News;
 use crate::time::Time;
 
 /// How often refused connections are logged at most. Peers that are refused try again and again.
