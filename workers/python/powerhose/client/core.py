@@ -25,6 +25,9 @@ log = logging.getLogger("powerhose.client")
 
 _ACKNOWLEDGE_REPLIES = 256
 _ACKNOWLEDGE_BYTES = 1 << 20
+# How long after a job's deadline a master that is there may still say what became of it: it knows better, and is as far away as
+# the job was.
+_REPLY_SLACK = 0.1
 
 
 class Connect(NamedTuple):
@@ -271,9 +274,13 @@ class Core:
 
     def _expire(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, number = heapq.heappop(self._deadlines)
-            job = self._waiting.pop(number, None) or self._sent.get(number)
+            due, number = heapq.heappop(self._deadlines)
+            job = self._waiting.get(number) or self._sent.get(number)
             if job is None or not job.wanted:
+                continue
+            patience = job.deadline + _REPLY_SLACK
+            if self.is_up and number in self._sent and due < patience:
+                heapq.heappush(self._deadlines, (patience, number))
                 continue
             if self.is_up:
                 error = error_of(OutcomeCode.DEADLINE_EXCEEDED, job.started)
