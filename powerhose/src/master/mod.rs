@@ -37,6 +37,7 @@ mod mutants;
 mod pool;
 mod probing;
 mod queue;
+mod ranking;
 mod recall;
 mod registration;
 mod results;

@@ -3,24 +3,13 @@
 //! A worker that changes moves within one group, however many services it offers; a job looks at the first worker of
 //! each group that offers its service. Both take logarithmic time in the number of workers.
 
-use std::collections::BTreeSet;
-
+pub(super) use super::ranking::Rank;
+use super::ranking::{Ranking, Standings};
 use super::services::ServiceIndex;
 
 /// A place in the table of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupIndex(usize);
-
-/// The order among workers: least loaded first, then the one that has had this load for the longest time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
-    /// Jobs in flight per slot, in 1/65,536.
-    pub(super) load: u32,
-    /// A number that grows with each change of any worker.
-    pub(super) since: u64,
-    /// The worker's place in the table.
-    pub(super) worker: u32,
-}
 
 /// What a worker can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +25,23 @@ pub(super) enum Placement {
 pub(super) struct Group {
     services: Vec<ServiceIndex>,
     members: usize,
-    free: BTreeSet<Rank>,
-    prefetch: BTreeSet<Rank>,
+    free: Ranking,
+    prefetch: Ranking,
+}
+
+impl Group {
+    fn ranking(&mut self, placement: Placement) -> (&mut Ranking, Rank) {
+        match placement {
+            Placement::Free(rank) => (&mut self.free, rank),
+            Placement::Prefetch(rank) => (&mut self.prefetch, rank),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     groups: Vec<Group>,
+    standings: Standings,
     stamp: u64,
 }
 
@@ -92,19 +91,13 @@ impl Pool {
     }
 
     pub(super) fn place(&mut self, group: GroupIndex, placement: Placement) {
-        let group = &mut self.groups[group.0];
-        match placement {
-            Placement::Free(rank) => group.free.insert(rank),
-            Placement::Prefetch(rank) => group.prefetch.insert(rank),
-        };
+        let (ranking, rank) = self.groups[group.0].ranking(placement);
+        ranking.insert(rank, &mut self.standings);
     }
 
     pub(super) fn displace(&mut self, group: GroupIndex, placement: Placement) {
-        let group = &mut self.groups[group.0];
-        match placement {
-            Placement::Free(rank) => group.free.remove(&rank),
-            Placement::Prefetch(rank) => group.prefetch.remove(&rank),
-        };
+        let (ranking, rank) = self.groups[group.0].ranking(placement);
+        ranking.remove(rank, &mut self.standings);
     }
 
     /// How many workers have a place in the order.
@@ -117,7 +110,7 @@ impl Pool {
     pub(super) fn best_free(&self, groups: &[GroupIndex]) -> Option<Rank> {
         groups
             .iter()
-            .filter_map(|group| self.groups[group.0].free.first().copied())
+            .filter_map(|group| self.groups[group.0].free.first())
             .min()
     }
 
@@ -125,7 +118,7 @@ impl Pool {
     pub(super) fn best_prefetch(&self, groups: &[GroupIndex]) -> Option<Rank> {
         groups
             .iter()
-            .filter_map(|group| self.groups[group.0].prefetch.first().copied())
+            .filter_map(|group| self.groups[group.0].prefetch.first())
             .min()
     }
 }

@@ -97,12 +97,20 @@ impl Service {
 pub(super) struct Services {
     table: Vec<Service>,
     by_name: HashMap<ServiceName, ServiceIndex>,
+    /// The one asked for last. Callers that hold on to a name mostly ask for it again.
+    latest: Option<(ServiceName, ServiceIndex)>,
 }
 
 impl Services {
     /// The place of a service, made if needed; `None` if the table is full of services in use.
     pub(super) fn intern(&mut self, name: &ServiceName) -> Option<ServiceIndex> {
+        if let Some((latest, index)) = &self.latest
+            && ServiceName::ptr_eq(latest, name)
+        {
+            return Some(*index);
+        }
         if let Some(index) = self.by_name.get(name) {
+            self.latest = Some((name.clone(), *index));
             return Some(*index);
         }
         let fresh = Service::new(name.clone());
@@ -113,6 +121,7 @@ impl Services {
             let index = self.table.iter().position(Service::is_unused)?;
             let old = std::mem::replace(&mut self.table[index], fresh);
             self.by_name.remove(&old.name);
+            self.latest = None;
             index
         };
         let index = ServiceIndex(u32::try_from(index).ok()?);

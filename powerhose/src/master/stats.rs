@@ -123,11 +123,12 @@ impl Latencies {
     }
 }
 
-/// Nothing that takes longer is told apart.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Nothing that takes longer, in seconds, is told apart.
+const LONGEST: u64 = 24 * 60 * 60;
 
 fn record(histogram: &mut Histogram<u32>, duration: Duration) {
-    let micros = u64::try_from(duration.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
+    // `as_micros` counts in 128 bits.
+    let micros = duration.as_secs().min(LONGEST) * 1_000_000 + u64::from(duration.subsec_micros());
     // It grows as needed, so every value fits. `saturating_record` would squeeze all of them into its first size.
     let _ = histogram.record(micros);
 }
