@@ -17,6 +17,7 @@ mod dev;
 mod first_node;
 mod gateway;
 mod issuer;
+mod log;
 mod observing;
 mod process;
 mod purging;
