@@ -16,6 +16,7 @@ mod database_outage;
 mod dev;
 mod first_node;
 mod gateway;
+mod hostile_clients;
 mod issuer;
 mod log;
 mod observing;
