@@ -144,6 +144,8 @@ where
     let lines = fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // Whoever read the log may have gone. Complaining about that on standard error, too, would panic.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
     match options.log_format {
         LogFormat::Text => lines.init(),

@@ -1,6 +1,9 @@
 //! What the server writes about requests, and what it doesn't.
 
+use std::{fs::File, os::fd::OwnedFd};
+
 use reqwest::header::AUTHORIZATION;
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
@@ -23,7 +26,7 @@ async fn log_of(settings: &[(&str, &str)], shown: &[(String, u16)]) -> (String, 
         assert_eq!(response.status(), *expected, "{authorization}");
         answers.push(json(response).await);
     }
-    server.running.signal(rustix::process::Signal::TERM);
+    server.running.signal(Signal::TERM);
     let (status, _) = server.running.wait();
     assert!(status.success(), "{status}");
     (std::fs::read_to_string(log.path()).unwrap(), answers)
@@ -80,4 +83,21 @@ async fn a_line_tells_of_each_refusal_and_none_holds_secrets_or_credentials() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let log = File::from(OwnedFd::from(writer));
+    let server = Server::start_logging(log, &[("log.filter", "debug")]).await;
+    for _ in 0..3 {
+        let response = client().get(server.url("/1.0/sync/1.5")).send().await;
+        assert_eq!(response.unwrap().status(), 401, "which is logged");
+    }
+    let response = client().get(server.url("/__heartbeat__")).send().await;
+    assert_eq!(response.unwrap().status(), 200, "the workers are there");
+    server.running.signal(Signal::TERM);
+    let (status, _) = server.running.wait();
+    assert!(status.success(), "{status}");
 }
