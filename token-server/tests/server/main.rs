@@ -24,6 +24,7 @@ mod process;
 mod purging;
 #[path = "../../web/tests/web/databases/relay.rs"]
 mod relay;
+mod remote_verification;
 mod scenarios;
 mod serving;
 mod two_servers;
