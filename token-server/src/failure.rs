@@ -90,6 +90,7 @@ impl From<StoreError> for Failure {
                 ExitCode::DataErr,
                 format!("{error}; set database.url to another database"),
             ),
+            StoreError::Unwritable(_) => Self::new(ExitCode::DataErr, error.to_string()),
             StoreError::NodeExists(_) => Self::new(ExitCode::CantCreat, error.to_string()),
             StoreError::NoNode | StoreError::RetiredWithoutNode | StoreError::Unexpected(_) => {
                 Self::new(ExitCode::Software, error.to_string())

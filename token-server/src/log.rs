@@ -20,6 +20,8 @@ pub(crate) fn start(settings: &Log) -> Result<(), Failure> {
     let lines = fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // Whoever read the log may have gone. Complaining about that on standard error, too, would panic.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
     let started = match settings.format {
         LogFormat::Text => lines.try_init(),

@@ -5,7 +5,10 @@ use std::{env, path::PathBuf, sync::Arc, time::Duration};
 use powerhose::{Client, Exits, JobRunner, Workers};
 use sysexits::ExitCode;
 use tempfile::TempDir;
-use token_server_web::{jobs::Jobs, settings::Settings};
+use token_server_web::{
+    jobs::Jobs,
+    settings::{LogFormat, Settings},
+};
 
 use crate::failure::Failure;
 
@@ -153,9 +156,14 @@ async fn start_workers(runner: &JobRunner, settings: &Settings) -> Result<Worker
     let program =
         env::current_exe().map_err(|error| Failure::system("find this program's file", &error))?;
     let endpoint = runner.endpoints().first().cloned().unwrap_or_default();
+    let log_format = match settings.log.format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
     let workers = Workers::builder(program)
         .args(["worker", "--connect", &endpoint])
         .args(["--log", &settings.log.filter])
+        .args(["--log-format", log_format])
         .count(count)
         .grace(GRACE)
         // Assertions come from anyone; a server must not end up without workers because of one.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, error::ErrorKind};
+use clap::{Parser, ValueEnum, error::ErrorKind};
 use powerhose::{
     Bytes, Exit, Job, JobError, Worker, WorkerBuilder,
     security::{CurveClient, KeyError, KeyPair, PublicKey},
@@ -68,6 +68,23 @@ pub struct Options {
         default_value = "info"
     )]
     log: String,
+
+    /// How to write the log
+    #[arg(
+        long,
+        env = "POWERHOSE_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// A line for people
+    Text,
+    /// A JSON object on each line
+    Json,
 }
 
 impl Options {
@@ -124,11 +141,16 @@ where
             return sysexits::ExitCode::Usage.into();
         }
     };
-    fmt()
+    let lines = fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+        // Whoever read the log may have gone. Complaining about that on standard error, too, would panic.
+        .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal());
+    match options.log_format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
     let builder = match options.keys() {
         Ok(Some(keys)) => Worker::builder().curve(keys),
         Ok(None) => Worker::builder(),

@@ -16,12 +16,15 @@ mod database_outage;
 mod dev;
 mod first_node;
 mod gateway;
+mod hostile_clients;
 mod issuer;
+mod log;
 mod observing;
 mod process;
 mod purging;
 #[path = "../../web/tests/web/databases/relay.rs"]
 mod relay;
+mod remote_verification;
 mod scenarios;
 mod serving;
 mod two_servers;

@@ -1,4 +1,5 @@
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
@@ -129,21 +130,30 @@ impl Server {
     async fn start_with(assignments: &[(&str, &str)], wanted: fn(&str) -> bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         add_node(directory.path(), assignments).await;
-        Self::start_in(directory, assignments, wanted).await
+        Self::start_in(directory, assignments, wanted, Stdio::inherit()).await
+    }
+
+    /// A server whose log goes there.
+    pub(crate) async fn start_logging(log: File, assignments: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        add_node(directory.path(), assignments).await;
+        Self::start_in(directory, assignments, |_| true, log.into()).await
     }
 
     /// A server on a database that has its nodes already.
     pub(crate) async fn start_beside(assignments: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self::start_in(directory, assignments, |_| true).await
+        Self::start_in(directory, assignments, |_| true, Stdio::inherit()).await
     }
 
     async fn start_in(
         directory: TempDir,
         assignments: &[(&str, &str)],
         wanted: fn(&str) -> bool,
+        log: Stdio,
     ) -> Self {
         let mut command = program();
+        command.stderr(log);
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         // Where a server that is killed leaves its sockets.
         command

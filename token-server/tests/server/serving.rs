@@ -1,10 +1,13 @@
+use std::time::Instant;
+
 use reqwest::{Method, StatusCode, header::AUTHORIZATION};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::{
     gateway,
-    process::{Server, client, json, wait_until_gone},
+    process::{PATIENCE, Server, client, json, wait_until_gone},
     vectors::{read, text},
 };
 
@@ -114,6 +117,41 @@ async fn without_a_worker_the_answer_is_503_within_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_pool_with_more_to_do_than_it_can_costs_503s_and_nothing_afterwards() {
+    let (authorization, gateway) = good_assertion().await;
+    let server = Server::start(&[
+        ("browserid.gateway", &gateway),
+        ("workers.count", "1"),
+        ("http.request_timeout", "1s"),
+    ])
+    .await;
+    let client = client();
+    let trade = || {
+        let request = client.get(server.url("/1.0/sync/1.5"));
+        request.header(AUTHORIZATION, &authorization).send()
+    };
+    assert_eq!(trade().await.unwrap().status(), StatusCode::OK);
+
+    let worker = server.running.worker_pids()[0];
+    kill_process(worker, Signal::STOP).unwrap();
+    let mut crowd = (0..100).map(|_| trade()).collect::<JoinSet<_>>();
+    let response = client.get(server.url("/__lbheartbeat__")).send().await;
+    assert_eq!(response.unwrap().status(), StatusCode::OK, "all the while");
+    while let Some(answer) = crowd.join_next().await {
+        let answer = answer.unwrap().unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let retry_after = answer.headers()["retry-after"].to_str().unwrap();
+        assert!(retry_after.parse::<u64>().unwrap() >= 1);
+    }
+
+    kill_process(worker, Signal::CONT).unwrap();
+    let start = Instant::now();
+    while trade().await.unwrap().status() != StatusCode::OK {
+        assert!(start.elapsed() < PATIENCE, "it does not recover");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_the_headers_of_every_answer() {
     let server = Server::start(&[]).await;
     let long = "x".repeat(40_000);
@@ -187,7 +225,7 @@ async fn a_proxys_request_id_is_kept() {
 async fn requests_in_flight_are_finished_before_the_server_stops() {
     let (authorization, gateway) = good_assertion().await;
     let server = Server::start(&[("browserid.gateway", &gateway)]).await;
-    let mut requests = tokio::task::JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..50 {
         let request = client()
             .get(server.url("/1.0/sync/1.5"))

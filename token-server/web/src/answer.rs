@@ -141,6 +141,7 @@ impl<'a> From<&'a Failure> for Answer<'a> {
             | Failure::Scope
             | Failure::Claim
             | Failure::Subject
+            | Failure::Store(StoreError::Unwritable(_))
             | Failure::KeyId => Self::unauthorized("invalid-credentials"),
             Failure::ClientStateMismatch => Self::unauthorized("invalid-client-state"),
             Failure::GenerationClaim | Failure::User(Refusal::Generation) => {

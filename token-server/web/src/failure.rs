@@ -118,7 +118,7 @@ impl Failure {
             Self::RemoteRefusal => "refused-by-issuer",
             Self::Scope => "scope",
             Self::Claim => "claim",
-            Self::Subject => "subject",
+            Self::Subject | Self::Store(StoreError::Unwritable(_)) => "subject",
             Self::NotAdmitted => "not-admitted",
             Self::Keys(_) => "issuer-unavailable",
             Self::KeyId => "malformed-key-id",

@@ -3,10 +3,13 @@
 
 mod arbitrary_input_is_answered;
 mod assertions_get_the_vectors_verdicts;
+mod forged_jwts_are_refused;
 mod hostile_keys_and_signatures_are_refused;
+mod issuer;
 mod jwts_of_others_get_the_vectors_verdicts;
 mod jwts_verify_with_the_public_key;
 mod metrics_hashes_and_node_secrets_match_the_vectors;
+mod misshapen_jwts_are_refused;
 mod signer;
 mod tokens_are_tokenlibs_byte_for_byte;
 mod vectors;

@@ -30,6 +30,10 @@ pub enum StoreError {
     /// A deleted account's record has lost its node, so there is nothing to send it to.
     #[error("a retired user has no node")]
     RetiredWithoutNode,
+    /// The database keeps texts in a character set that lacks a letter of this one. Mozilla's servers
+    /// left the choice to MySQL, and older ones chose `latin1`.
+    #[error("the database has no letters for it: {0}")]
+    Unwritable(#[source] sqlx::Error),
     /// The database did not answer, or was locked for too long. Worth another try.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
@@ -51,6 +55,9 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Encode(_)
             | sqlx::Error::TypeNotFound { .. }
             | sqlx::Error::RowNotFound => Self::Unexpected(error),
+            sqlx::Error::Database(ref cause) if lacks_letters(cause.as_ref()) => {
+                Self::Unwritable(error)
+            }
             other => Self::Unavailable(other),
         }
     }
@@ -74,6 +81,14 @@ impl StoreError {
     pub(super) fn is_duplicate(&self) -> bool {
         matches!(self, Self::Unavailable(sqlx::Error::Database(error)) if error.is_unique_violation())
     }
+}
+
+fn lacks_letters(error: &dyn DatabaseError) -> bool {
+    /// Of MySQL: texts that cannot be compared, cannot be stored, cannot be converted.
+    const MYSQL_NUMBERS: [u16; 3] = [1267, 1366, 3854];
+
+    let error = error.try_downcast_ref::<MySqlDatabaseError>();
+    error.is_some_and(|error| MYSQL_NUMBERS.contains(&error.number()))
 }
 
 fn lost_race(error: &dyn DatabaseError) -> bool {
