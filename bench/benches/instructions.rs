@@ -5,10 +5,15 @@
 
 #![expect(missing_docs, reason = "the macros make public items")]
 
+use std::hint::black_box;
+
 use bench::desk::Desk;
 use gungraun::{
     Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
+use powerhose::Bytes;
+use powerhose::wire::limits::DEFAULT_MAX_BODY;
+use powerhose::wire::{Encoded, FromWorker, JobKey, ResultCode, ToWorker};
 
 /// Enough that what happens once in a while is counted with its share.
 const JOBS: usize = 1000;
@@ -33,5 +38,58 @@ fn core(mut desk: Desk) -> Desk {
     desk
 }
 
-library_benchmark_group!(name = group, benchmarks = core);
+const KEY: JobKey = JobKey {
+    job: 1 << 32,
+    attempt: 1,
+};
+
+/// The way of a job over the wire and of its result back, each written once and read once.
+fn messages(size: usize) -> (ToWorker, FromWorker) {
+    let body = Bytes::from(vec![7; size]);
+    let job = ToWorker::Job {
+        session: 0x5eed,
+        key: KEY,
+        service: 0,
+        budget_ms: 30_000,
+        body: body.clone(),
+        metadata: None,
+    };
+    let result = FromWorker::Result {
+        session: 0x5eed,
+        key: KEY,
+        code: ResultCode::Ok,
+        elapsed_us: 31,
+        body,
+    };
+    (job, result)
+}
+
+/// As a socket would give them.
+fn frames(first: &[u8], rest: Encoded) -> [Option<Bytes>; 3] {
+    [
+        Some(Bytes::copy_from_slice(first)),
+        rest.body,
+        rest.metadata,
+    ]
+}
+
+#[library_benchmark]
+#[bench::small(args = (64), setup = messages, config = limit(1_000_000))]
+#[bench::large(args = (65_536), setup = messages, config = limit(1_000_000))]
+fn codec((job, result): (ToWorker, FromWorker)) {
+    let mut first = Vec::with_capacity(2048);
+    let mut received = Vec::with_capacity(3);
+    for _ in 0..JOBS {
+        let rest = job.clone().encode(&mut first);
+        received.extend(frames(&first, rest).into_iter().flatten());
+        assert!(black_box(ToWorker::decode(&mut received, DEFAULT_MAX_BODY)).is_ok());
+        received.clear();
+        let rest = result.clone().encode(&mut first);
+        received.extend(frames(&first, rest).into_iter().flatten());
+        assert!(black_box(FromWorker::decode(&mut received, DEFAULT_MAX_BODY)).is_ok());
+        received.clear();
+    }
+}
+
+library_benchmark_group!(name = group, benchmarks = [core, codec]);
 main!(library_benchmark_groups = group);

@@ -1,5 +1,7 @@
 //! The worker programs as an operator meets them: real processes, a real master, exit codes.
 
+mod vectors;
+
 use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
