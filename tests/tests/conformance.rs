@@ -15,6 +15,8 @@ fn verdicts(worker: &str, only: &[&str]) -> BTreeMap<String, (String, String)> {
         "--json",
         "--patience",
         "30s",
+        "--jobs",
+        "2",
         "--worker",
         worker,
     ]);
@@ -168,6 +170,21 @@ fn the_cpp_codec_reads_the_golden_frames() {
     let vectors = paths::repository().join("tests/vectors/wire");
     let output = Command::new(codec)
         .args([vectors.join("messages.json"), vectors.join("refused.json")])
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn the_cpp_sdk_keeps_the_rules_of_ipc_paths() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let claim = cpp::compile("workers/cpp/tests/claim.cpp", folder.path());
+    let output = Command::new(claim)
+        .arg(folder.path())
         .output()
         .expect("it runs");
     assert!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bench::compare::campaign::{self, Effort};
 use bench::compare::report::{Figures, Row, Table};
-use bench::compare::{self, ALL, System, goals};
+use bench::compare::{self, ALL, System, break_even, goals};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -64,24 +64,39 @@ fn run(cli: &Cli) -> Result<ExitCode, compare::Error> {
     };
     effort.rounds = cli.rounds.unwrap_or(effort.rounds).max(1);
 
-    let steps = systems.len() * (1 + campaign::IN_FLIGHT.len() * (1 + effort.rounds));
+    // A question about this project alone, which a choice of systems leaves out.
+    let asks_break_even = cli.systems.is_empty();
+    let steps = systems.len() * (1 + campaign::IN_FLIGHT.len() * (1 + effort.rounds))
+        + if asks_break_even {
+            break_even::steps(effort)
+        } else {
+            0
+        };
     let bar = ProgressBar::new(steps as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {percent}% {msg}")?);
     bar.enable_steady_tick(Duration::from_millis(200));
-    let contestants = campaign::run(&systems, effort, cli.client_threads, |what| {
+    let said = |what: &str| {
         bar.set_message(what.to_owned());
         bar.inc(1);
-    })?;
+    };
+    let contestants = campaign::run(&systems, effort, cli.client_threads, said)?;
+    let break_even = (asks_break_even)
+        .then(|| break_even::run(effort, said))
+        .transpose()?;
     bar.finish_and_clear();
 
     let rows: Vec<Row> = contestants.iter().map(Row::new).collect();
-    let goals = goals::of(&rows);
+    let goals = goals::of(&rows, break_even.as_ref());
     let mut out = io::stdout().lock();
     if cli.json {
-        let report = serde_json::json!({ "systems": rows, "goals": goals });
+        let report =
+            serde_json::json!({ "systems": rows, "break_even": break_even, "goals": goals });
         writeln!(out, "{report}")?;
     } else {
         writeln!(out, "{}", Table(&rows))?;
+        if let Some(break_even) = &break_even {
+            writeln!(out, "{break_even}")?;
+        }
         for goal in &goals {
             writeln!(out, "{goal}")?;
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use powerhose::{Output, Workers};
 
-use super::{Error, systems};
+use super::{Error, break_even, systems};
 
 /// Names the system whose worker or broker this process shall be.
 const ROLE: &str = "POWERHOSE_COMPARE_ROLE";
@@ -24,7 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Makes this process what it was started as, if it was started by a comparison. To be called first in `main`.
 pub fn become_child() -> Option<ExitCode> {
     let (role, endpoint) = (env::var(ROLE).ok()?, env::var(ENDPOINT).ok()?);
-    Some(match systems::child(&role, &endpoint) {
+    let become_it = match &*role {
+        break_even::ROLE => break_even::work(&endpoint),
+        role => systems::child(role, &endpoint),
+    };
+    Some(match become_it {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("compare: {role}: {error}");

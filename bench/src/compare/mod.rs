@@ -4,6 +4,7 @@
 //! with a single-threaded handler. All systems take turns, round by round, so that what else the machine does hits them alike.
 //! A figure is worth something only beside the others of its run.
 
+pub mod break_even;
 pub mod campaign;
 mod children;
 pub mod goals;

@@ -259,7 +259,13 @@ impl Driver {
             is_drained &= line.is_dry;
             if line.is_broken && line.is_dry {
                 line.is_broken = false;
-                self.core.handle(Input::Broken { link }, now);
+                // The file of a socket that nobody listens at, or none: on the way to another host much else can refuse.
+                let is_master_gone = self.endpoints[link].directory().is_some();
+                let broken = Input::Broken {
+                    link,
+                    is_master_gone,
+                };
+                self.core.handle(broken, now);
             }
         }
         if is_drained && self.core.next_deadline().is_some_and(|at| at <= now) {
@@ -312,7 +318,11 @@ impl Driver {
             Ok(socket) => self.lines[link].socket = Some(socket),
             Err(error) => {
                 tracing::error!(%error, "cannot open a connection");
-                self.core.handle(Input::Broken { link }, now);
+                let broken = Input::Broken {
+                    link,
+                    is_master_gone: false,
+                };
+                self.core.handle(broken, now);
             }
         }
     }

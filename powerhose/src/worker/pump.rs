@@ -112,6 +112,9 @@ impl Pump {
     pub(super) fn settle(&mut self, now: Time) -> io::Result<Turn> {
         self.now = now;
         self.exchange.inputs.extend(self.parts.wishes.news());
+        if let Some(signals) = &mut self.parts.signals {
+            signals.news(&mut self.exchange.inputs);
+        }
         let received = !self.exchange.inputs.is_empty();
         let standing = self.parts.shared.exchange(&mut self.exchange, now);
         self.note(standing);
@@ -242,17 +245,15 @@ impl Pump {
         if let Some(own) = own.as_ref().filter(|_| self.standing.is_up()) {
             poll.add(own.fd());
         }
-        let heard = (signals.as_ref()).map(|signals| signals.fds().map(|fd| poll.add(fd)));
+        for fd in signals.iter().flat_map(Signals::fds) {
+            poll.add(fd);
+        }
         let mut timeout = due.map(|due| due - clock.now());
         if is_stuck {
             timeout = Some(timeout.unwrap_or(RETRY).min(RETRY));
         }
         wait(&mut poll, timeout)?;
         sleeper.finish(poll.is_ready(wake_up));
-        let signalled = (heard.into_iter().flatten()).any(|place| poll.is_ready(place));
-        if signalled && let Some(signals) = signals {
-            signals.news(&mut self.exchange.inputs);
-        }
         Ok(())
     }
 

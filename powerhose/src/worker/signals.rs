@@ -15,14 +15,18 @@ use super::session::Input;
 pub(super) struct Signals {
     terminate: Heard,
     interrupt: Heard,
+    /// A signal came. A thread that never sleeps asks this and not the descriptors.
+    is_news: Arc<AtomicBool>,
     _handled: Handled,
 }
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
+        let is_news = Arc::new(AtomicBool::new(false));
         Ok(Self {
-            terminate: Heard::new(SIGTERM)?,
-            interrupt: Heard::new(SIGINT)?,
+            terminate: Heard::new(SIGTERM, &is_news)?,
+            interrupt: Heard::new(SIGINT, &is_news)?,
+            is_news,
             _handled: Handled::new()?,
         })
     }
@@ -37,6 +41,10 @@ impl Signals {
     /// Any of them drains. Only a second SIGINT, the mark of an impatient person, stops at once: controllers are known to send
     /// SIGTERM twice, or along with a terminal's SIGINT, and have SIGKILL to insist.
     pub(super) fn news(&mut self, inputs: &mut Vec<Input>) {
+        if !self.is_news.load(Ordering::Relaxed) {
+            return;
+        }
+        self.is_news.store(false, Ordering::SeqCst);
         let before = self.interrupt.count;
         if self.terminate.listen() | self.interrupt.listen() {
             inputs.push(Input::Drain);
@@ -47,20 +55,21 @@ impl Signals {
     }
 }
 
-/// One signal, through a pair of sockets that its handler writes to.
+/// One signal, through a pair of sockets that its handler writes to before it raises the flag.
 struct Heard {
-    id: SigId,
+    ids: [SigId; 2],
     stream: UnixStream,
     /// How often it came.
     count: usize,
 }
 
 impl Heard {
-    fn new(signal: i32) -> io::Result<Self> {
+    fn new(signal: i32, flag: &Arc<AtomicBool>) -> io::Result<Self> {
         let (stream, writer) = UnixStream::pair()?;
         stream.set_nonblocking(true)?;
+        let writes = low_level::pipe::register(signal, writer)?;
         Ok(Self {
-            id: low_level::pipe::register(signal, writer)?,
+            ids: [writes, flag::register(signal, Arc::clone(flag))?],
             stream,
             count: 0,
         })
@@ -78,7 +87,9 @@ impl Heard {
 
 impl Drop for Heard {
     fn drop(&mut self) {
-        low_level::unregister(self.id);
+        for id in self.ids {
+            low_level::unregister(id);
+        }
     }
 }
 

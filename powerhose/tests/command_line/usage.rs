@@ -14,11 +14,23 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn wrong_arguments_end_with_the_code_for_usage() {
-    for arguments in [&["--colour"][..], &["nonsense"], &[]] {
+    let wrong: [(&[&str], &str); 5] = [
+        (&["--colour"], "'--colour'"),
+        (&["nonsense"], "'nonsense'"),
+        (&["pool"], "<PROGRAM>"),
+        (&["call", "--timeout", "soon"], "'soon'"),
+        (&["worker", "--slots"], "--slots"),
+    ];
+    for (arguments, name) in wrong {
         let (code, stdout, stderr) = run(arguments);
         assert_eq!(code, Some(64), "{arguments:?}");
-        assert!(stdout.is_empty() && stderr.contains("Usage: powerhose"));
+        assert!(stdout.is_empty() && stderr.contains(name), "{stderr}");
+        assert!(stderr.contains("--help"), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
+    let (code, stdout, stderr) = run(&[]);
+    assert_eq!(code, Some(64));
+    assert!(stdout.is_empty() && stderr.contains("Usage: powerhose"));
 }
 
 #[test]

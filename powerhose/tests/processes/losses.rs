@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -117,7 +118,10 @@ async fn a_client_that_is_back_within_the_grace_is_attached_to_its_running_job()
         })
     };
     place.is_started("wait");
+    // Nobody listens for a while, which on tcp does not mean that the master is gone.
     relay.cut();
+    let missed = relay.refuse(2);
+    assert!(missed >= 2, "the client did not try while it could not");
     until("the client is back", || {
         (place.report().counters["clients_resumed"] == 1).then_some(())
     });
@@ -131,6 +135,8 @@ async fn a_client_that_is_back_within_the_grace_is_attached_to_its_running_job()
 struct Relay {
     address: SocketAddr,
     streams: Arc<Mutex<Vec<TcpStream>>>,
+    /// How many connections are to be closed at once, and how many were.
+    refusals: Arc<(AtomicUsize, AtomicUsize)>,
 }
 
 impl Relay {
@@ -138,9 +144,16 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let streams = Arc::new(Mutex::new(Vec::new()));
+        let refusals = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
         let open = Arc::clone(&streams);
+        let refuse = Arc::clone(&refusals);
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
+                let (wanted, done) = &*refuse;
+                if done.load(Ordering::SeqCst) < wanted.load(Ordering::SeqCst) {
+                    done.fetch_add(1, Ordering::SeqCst);
+                    continue;
+                }
                 let Ok(far) = TcpStream::connect(to) else {
                     continue;
                 };
@@ -155,7 +168,21 @@ impl Relay {
                 open.lock().expect("no panic").extend([near, far]);
             }
         });
-        Self { address, streams }
+        Self {
+            address,
+            streams,
+            refusals,
+        }
+    }
+
+    /// Refuses as many connections, and returns how many it has refused.
+    fn refuse(&self, connections: usize) -> usize {
+        let (wanted, done) = &*self.refusals;
+        wanted.store(connections, Ordering::SeqCst);
+        until("connections were refused", || {
+            let done = done.load(Ordering::SeqCst);
+            (done >= connections).then_some(done)
+        })
     }
 
     fn endpoint(&self) -> String {

@@ -54,13 +54,16 @@ fn the_log_filter_and_the_limits_are_read_again() {
 }
 
 #[test]
-fn what_the_command_line_says_stays() {
+fn what_the_command_line_says_stays_and_the_rest_is_read() {
     let place = Place::new();
     let settings = place.write("settings", "log = 'error'\n");
     let options = ["--log", "info", "--config", &settings];
-    let master = place.master(&options);
+    let mut master = place.master(&options);
     assert!(master.log().contains("ready"), "{}", master.log());
-    place.write("settings", "log = 'off'\n");
+    place.write("settings", "log = 'off'\ndrain = '7s'\n");
     master.signal(Signal::HUP);
     master.logs("read the settings again");
+    master.signal(Signal::TERM);
+    assert_eq!(master.wait(), Some(0));
+    assert!(master.log().contains("grace=7s"), "{}", master.log());
 }

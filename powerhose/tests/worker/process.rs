@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use powerhose::wire::{DisconnectReason, FromWorker, ResultCode};
 use powerhose::{Exit, Worker};
@@ -13,11 +14,18 @@ use crate::support::{Master, PATIENCE, SESSION, wait_until};
 /// Says where the master is to the test below, which is a worker's process then.
 const ENDPOINT: &str = "POWERHOSE_TEST_ENDPOINT";
 
+/// What a job that is done in a moment carries.
+const QUICK: &str = "quick";
+
 #[test]
 #[ignore = "the worker's process of the tests below, which start it"]
 fn worker_process() {
     let endpoint = std::env::var(ENDPOINT).expect("started by another test");
     let worker = Worker::builder().connect(endpoint).handler(|job| {
+        if job.body() == QUICK {
+            std::thread::sleep(Duration::from_micros(100));
+            return Ok(job.into_body());
+        }
         // The job names a file that appears when it may end.
         let path = String::from_utf8(job.body().to_vec())?;
         println!("started");
@@ -114,6 +122,44 @@ fn each_signal_drains() {
         process.prints("Drained");
         assert_eq!(process.wait().code(), Some(0));
     }
+}
+
+#[test]
+fn a_worker_that_always_has_a_next_job_hears_the_signal() {
+    const AHEAD: u64 = 64;
+    const ENOUGH: u64 = 20_000;
+    let master = Master::new();
+    let mut process = Process::start(&master, false);
+    let (peer, _) = master.register();
+    let mut sent = 0;
+    let mut send = || {
+        sent += 1;
+        master.job(&peer, sent, QUICK);
+    };
+    (0..AHEAD).for_each(|_| send());
+    let mut done = 0;
+    loop {
+        match master.receive().1 {
+            FromWorker::Drain { .. } => break,
+            FromWorker::Result { .. } => done += 1,
+            other => panic!("{other:?}"),
+        }
+        if done == AHEAD {
+            process.signal(Signal::TERM);
+        }
+        assert!(done < ENOUGH, "{done} jobs, and it does not drain");
+        send();
+    }
+    // What it has not started comes back, and there is an end.
+    while done < sent {
+        match master.receive().1 {
+            FromWorker::Result { .. } => done += 1,
+            FromWorker::Disconnect { .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    process.prints("Drained");
+    assert_eq!(process.wait().code(), Some(0));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -34,6 +37,10 @@ pub(crate) struct Conformance {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     patience: Duration,
 
+    /// How many checks to do at a time, each with a worker of its own; most of their time they wait
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: u8,
+
     /// Say which checks there are, and which clause each is about
     #[arg(long)]
     list: bool,
@@ -60,16 +67,14 @@ impl Conformance {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
             progress.set_style(style);
         }
-        let mut verdicts = Vec::new();
-        for check in checks {
-            progress.set_message(check.name);
-            let verdict = conformance::run(check, &settings);
+        let verdicts = at_a_time(self.jobs.into(), &checks, &settings, |verdict| {
             if !self.json {
-                progress.suspend(|| output::text(&line(&verdict)))?;
+                progress.suspend(|| output::text(&line(verdict)))?;
             }
-            verdicts.push(verdict);
+            progress.set_message(verdict.check);
             progress.inc(1);
-        }
+            Ok(())
+        })?;
         progress.finish_and_clear();
         let report = Report::new(verdicts);
         if self.json {
@@ -107,6 +112,37 @@ impl Conformance {
         };
         Ok(all().filter(wanted).collect())
     }
+}
+
+/// Does the checks, some at a time. `done` is told of each verdict as it comes; they are returned in the order of the checks.
+fn at_a_time(
+    jobs: usize,
+    checks: &[&'static Check],
+    settings: &Settings,
+    mut done: impl FnMut(&Verdict) -> Result<(), Failure>,
+) -> Result<Vec<Verdict>, Failure> {
+    let next = AtomicUsize::new(0);
+    let (tell, verdicts) = mpsc::channel();
+    let mut all = thread::scope(|scope| {
+        for _ in 0..jobs.min(checks.len()) {
+            let (tell, next) = (tell.clone(), &next);
+            scope.spawn(move || {
+                while let Some(check) = checks.get(next.fetch_add(1, Ordering::Relaxed))
+                    && tell.send(conformance::run(check, settings)).is_ok()
+                {}
+            });
+        }
+        drop(tell);
+        let mut all = Vec::with_capacity(checks.len());
+        for verdict in verdicts {
+            done(&verdict)?;
+            all.push(verdict);
+        }
+        Ok::<_, Failure>(all)
+    })?;
+    let place = |verdict: &Verdict| checks.iter().position(|check| check.name == verdict.check);
+    all.sort_by_key(place);
+    Ok(all)
 }
 
 fn list(checks: &[&Check], json: bool) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ mod pool;
 mod runtime;
 mod security;
 mod status;
+mod usage;
 mod worker;
 
 use std::process::ExitCode;
@@ -75,16 +76,7 @@ impl Role {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let usage = error.use_stderr();
-            // Nothing is left to do should the terminal be gone.
-            let _ = error.print();
-            return if usage {
-                sysexits::ExitCode::Usage.into()
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
+        Err(error) => return usage::answer(&error),
     };
     match log::Log::start(cli.log).and_then(|log| cli.role.run(&log)) {
         Ok(()) => ExitCode::SUCCESS,

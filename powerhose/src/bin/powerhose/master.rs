@@ -120,13 +120,15 @@ impl Master {
             "ready"
         );
         service_manager::notify(READY);
+        let mut drain = settings.drain;
         for signal in signals.forever() {
             if signal != SIGHUP {
                 break;
             }
             service_manager::notify(&service_manager::reloading());
-            if let Err(failure) = self.read_again(&settings, &master, log) {
-                tracing::error!("the settings stay as they are: {failure}");
+            match self.read_again(&settings, &master, log) {
+                Ok(now) => drain = now.drain,
+                Err(failure) => tracing::error!("the settings stay as they are: {failure}"),
             }
             if let Some(keys) = &keys {
                 keys.read_again();
@@ -134,14 +136,14 @@ impl Master {
             service_manager::notify(READY);
         }
         service_manager::notify(STOPPING);
-        tracing::info!(grace = ?settings.drain, "draining; a second signal stops at once");
+        tracing::info!(grace = ?drain, "draining; a second signal stops at once");
         let impatient = Arc::clone(&master);
         thread::spawn(move || {
             if signals.forever().any(|signal| signal != SIGHUP) {
                 impatient.begin_shutdown(Duration::ZERO);
             }
         });
-        let report = master.shutdown_blocking(settings.drain);
+        let report = master.shutdown_blocking(drain);
         tracing::info!(report.finished, report.aborted, "ended");
         Ok(())
     }
@@ -151,7 +153,7 @@ impl Master {
         before: &Settings,
         master: &StandaloneMaster,
         log: &Log,
-    ) -> Result<(), Failure> {
+    ) -> Result<Settings, Failure> {
         let settings = Settings::read(self)?;
         log.follow(settings.log.as_deref())?;
         master.set_limits(settings.limits());
@@ -159,7 +161,7 @@ impl Master {
         for setting in before.fixed_ones_changed(&settings) {
             tracing::warn!(setting, "has changed: that takes a restart");
         }
-        Ok(())
+        Ok(settings)
     }
 
     fn check(&self, settings: &Settings) -> Result<(), Failure> {

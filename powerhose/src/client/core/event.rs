@@ -14,8 +14,9 @@ pub(crate) enum Input {
     Cancel { ticket: Ticket },
     /// A master sent a message.
     Message { link: usize, message: ToClient },
-    /// A connection broke or was refused. Everything received over it was handed in before.
-    Broken { link: usize },
+    /// A connection broke or was refused. Everything received over it was handed in before. `is_master_gone` tells whether a refusal
+    /// proves that the master has ended.
+    Broken { link: usize, is_master_gone: bool },
     /// Time passed.
     Tick,
     /// Take no more jobs; end when the last one has its outcome, or at this time.

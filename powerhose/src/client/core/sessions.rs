@@ -227,13 +227,14 @@ impl Core {
         self.pump(now);
     }
 
-    /// A connection broke or was refused.
-    pub(super) fn broken(&mut self, at: usize, now: Time) {
+    /// A connection broke or was refused. Where `is_master_gone`, the master that had the session has ended.
+    pub(super) fn broken(&mut self, at: usize, is_master_gone: bool, now: Time) {
         match self.links[at].state {
             State::Idle | State::Backoff { .. } => {}
-            // Nobody listens there: the master that had the session has ended.
             State::Opening { .. } => {
-                self.settle(at);
+                if is_master_gone {
+                    self.settle(at);
+                }
                 self.retreat(at, now);
                 self.pump(now);
             }

@@ -168,12 +168,47 @@ fn jobs_beyond_the_terms_wait_and_those_beyond_the_queue_are_refused() {
     assert_eq!(submitted(&client.receive(done(1))), [(SESSION, 3)]);
 }
 
+fn broken() -> Input {
+    Input::Broken {
+        link: 0,
+        is_master_gone: false,
+    }
+}
+
+#[test]
+fn a_session_outlives_connections_that_cannot_be_made() {
+    let mut client = Client::open();
+    client.submit(1, true);
+    client.handle(broken());
+    for _ in 0..2 {
+        client.ticks_until(|output| matches!(output, Output::Connect { .. }));
+        assert_eq!(completed(client.handle(broken())), []);
+    }
+    let outputs = client.ticks_until(|output| matches!(output, Output::Connect { .. }));
+    assert_eq!(opened_with(&outputs), [(0, SESSION)]);
+    client.receive(opened(SESSION, 1));
+    assert_eq!(completed(client.receive(done(1))).len(), 1);
+}
+
+#[test]
+fn a_session_is_over_when_its_master_is_known_to_be_gone() {
+    let mut client = Client::open();
+    client.submit(1, true);
+    client.handle(broken());
+    client.ticks_until(|output| matches!(output, Output::Connect { .. }));
+    let gone = Input::Broken {
+        link: 0,
+        is_master_gone: true,
+    };
+    assert_eq!(completed(client.handle(gone)), [(1, lost())]);
+}
+
 #[test]
 fn a_connection_that_breaks_is_resumed_and_what_did_not_arrive_is_sent_again() {
     let mut client = Client::open();
     client.submit(1, false);
     client.submit(2, true);
-    assert_eq!(completed(client.handle(Input::Broken { link: 0 })), []);
+    assert_eq!(completed(client.handle(broken())), []);
     let outputs = client.ticks_until(|output| matches!(output, Output::Connect { .. }));
     assert_eq!(opened_with(&outputs), [(0, SESSION)]);
     assert_eq!(
@@ -205,7 +240,7 @@ fn a_master_that_knows_the_session_no_more_gets_again_what_may_be_done_twice() {
 fn a_session_is_given_up_when_the_grace_is_over() {
     let mut client = Client::open();
     client.submit(1, true);
-    client.handle(Input::Broken { link: 0 });
+    client.handle(broken());
     let outputs = client.ticks_until(|output| matches!(output, Output::Complete { .. }));
     assert_eq!(completed(outputs), [(1, lost())]);
     assert!(client.now >= Time::ZERO + GRACE);
@@ -217,7 +252,7 @@ fn the_next_master_is_tried_when_the_first_one_cannot_be_reached() {
     client.submit(1, false);
     for _ in 0..2 {
         client.ticks_until(|output| matches!(output, Output::Connect { link: 0 }));
-        client.handle(Input::Broken { link: 0 });
+        client.handle(broken());
     }
     client.ticks_until(|output| matches!(output, Output::Connect { link: 1 }));
     let outputs = client.handle(Input::Message {

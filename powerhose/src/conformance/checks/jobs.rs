@@ -31,6 +31,12 @@ pub(super) const CHECKS: &[Check] = &[
         body_forms,
     ),
     check(
+        "repeated",
+        "errors",
+        "a JOB that comes a second time is no obstacle",
+        repeated,
+    ),
+    check(
         "metadata",
         "frames",
         "metadata after either form of a body is no obstacle",
@@ -105,6 +111,31 @@ fn attempts(stage: &mut Stage) -> Result<(), Flaw> {
         })?;
         let (code, body) = stage.result(key, "the RESULT of this very attempt")?;
         is_echo("x", code, &body)?;
+    }
+    Ok(())
+}
+
+fn repeated(stage: &mut Stage) -> Result<(), Flaw> {
+    stage.at_work(&CALM)?;
+    let (session, service) = (stage.session, stage.service("echo")?);
+    let job = |key, body: &'static [u8]| ToWorker::Job {
+        session,
+        key,
+        service,
+        budget_ms: 60_000,
+        body: Bytes::from_static(body),
+        metadata: None,
+    };
+    let (twice, once) = (stage.next_key(), stage.next_key());
+    stage.send(job(twice, b"twice"))?;
+    stage.send(job(twice, b"twice"))?;
+    stage.send(job(once, b"once"))?;
+    let mut missing = HashSet::from([twice, once]);
+    while !missing.is_empty() {
+        let expected = "a RESULT of the JOB that came twice, and one of the next JOB";
+        let (key, code, body) = stage.any_result(expected)?;
+        is_echo(if key == twice { "twice" } else { "once" }, code, &body)?;
+        missing.remove(&key);
     }
     Ok(())
 }

@@ -114,13 +114,13 @@ fn sigterm_idle(stage: &mut Stage) -> Result<(), Flaw> {
 fn sigterm_busy(stage: &mut Stage) -> Result<(), Flaw> {
     stage.at_work(&CALM)?;
     let mut held: HashMap<_, &'static [ResultCode]> = HashMap::new();
-    for key in stage.occupy(b"sleep 800")? {
+    for key in stage.occupy(b"sleep 1500")? {
         held.insert(key, &[ResultCode::Ok]);
     }
     let waiting = stage.job(b"echo waiting")?;
     held.insert(waiting, &[ResultCode::Returned]);
     // Nothing tells that the handlers have started.
-    stage.pause(Duration::from_millis(300));
+    stage.pause(Duration::from_millis(700));
     stage.terminate();
     settle(stage, held, true)
 }

@@ -1,6 +1,7 @@
 // The worker's own socket, where the master brings jobs if the worker wants it so.
 #pragma once
 
+#include "claim.hpp"
 #include "job.hpp"
 #include "socket.hpp"
 
@@ -8,23 +9,12 @@ namespace powerhose::detail {
 
 class OwnSocket {
   public:
-    // Listens at a path that no other worker uses: a lock on PATH.lock tells.
-    OwnSocket(const Context &context, std::string path) : path_(std::move(path)), lock_path_(path_ + ".lock"), socket_(context, ZMQ_ROUTER, 1000) {
-        lock_ = ::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (lock_ < 0 || flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-            const std::string why = std::strerror(errno);
-            if (lock_ >= 0)
-                ::close(lock_);
-            throw std::runtime_error("the socket " + path_ + " cannot be had, another worker may hold it: " + why);
-        }
+    // Listens at a path that no other worker uses.
+    OwnSocket(const Context &context, const std::string &path) : claim_(path), socket_(context, ZMQ_ROUTER, 1000) {
         socket_.set(ZMQ_ROUTER_MANDATORY, 1);
-        if (zmq_bind(socket_.get(), ("ipc://" + path_).c_str()) != 0) {
-            const std::string why = zmq_strerror(zmq_errno());
-            release();
-            throw std::runtime_error("cannot listen at " + path_ + ": " + why);
-        }
+        if (zmq_bind(socket_.get(), ("ipc://" + path).c_str()) != 0)
+            throw std::runtime_error("cannot listen at " + path + ": " + zmq_strerror(zmq_errno()));
     }
-    ~OwnSocket() { release(); }
     OwnSocket(const OwnSocket &) = delete;
     OwnSocket &operator=(const OwnSocket &) = delete;
 
@@ -78,17 +68,8 @@ class OwnSocket {
     void close() { socket_.close(1000); }
 
   private:
-    void release() {
-        if (lock_ < 0)
-            return;
-        ::unlink(path_.c_str());
-        ::unlink(lock_path_.c_str());
-        ::close(lock_);
-        lock_ = -1;
-    }
-
-    std::string path_, lock_path_;
-    int lock_ = -1;
+    // Declared before the socket: the path is given up after the socket is closed.
+    Claim claim_;
     Socket socket_;
     std::map<Key, std::string> routes_;
     std::set<std::string> old_;
