@@ -30,10 +30,10 @@ fn limit(instructions_per_job: u64) -> LibraryBenchmarkConfig {
 }
 
 #[library_benchmark]
-#[bench::one_worker(args = (1, 0), setup = Desk::new, config = limit(4_400))]
-#[bench::two_thousand_workers(args = (2_000, 0), setup = Desk::new, config = limit(6_200))]
-#[bench::fifty_thousand_waiting(args = (1, 50_000), setup = Desk::new, config = limit(4_550))]
-#[bench::crowded(args = (2_000, 50_000), setup = Desk::new, config = limit(6_200))]
+#[bench::one_worker(args = (1, 0), setup = Desk::new, config = limit(4_900))]
+#[bench::two_thousand_workers(args = (2_000, 0), setup = Desk::new, config = limit(6_700))]
+#[bench::fifty_thousand_waiting(args = (1, 50_000), setup = Desk::new, config = limit(4_830))]
+#[bench::crowded(args = (2_000, 50_000), setup = Desk::new, config = limit(5_650))]
 fn core(mut desk: Desk) -> Desk {
     for _ in 0..JOBS {
         desk.job();
@@ -78,8 +78,8 @@ fn frames(first: &[u8], rest: Encoded) -> [Option<Bytes>; 3] {
 }
 
 #[library_benchmark]
-#[bench::small(args = (64), setup = messages, config = limit(1_000_000))]
-#[bench::large(args = (65_536), setup = messages, config = limit(1_000_000))]
+#[bench::small(args = (64), setup = messages, config = limit(2_750))]
+#[bench::large(args = (65_536), setup = messages, config = limit(2_300))]
 fn codec((job, result): (ToWorker, FromWorker)) {
     let mut first = Vec::with_capacity(2048);
     let mut received = Vec::with_capacity(3);

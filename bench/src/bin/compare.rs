@@ -33,8 +33,8 @@ struct Cli {
     /// Rounds in which every system has its turn.
     #[arg(long)]
     rounds: Option<usize>,
-    /// Threads of the client's executor.
-    #[arg(long, default_value_t = 2)]
+    /// Threads of the client's executor. One, as the bare loops have, leaves the other cores to the broker and the worker.
+    #[arg(long, default_value_t = 1)]
     client_threads: usize,
 }
 

@@ -37,7 +37,6 @@ mod mutants;
 mod pool;
 mod probing;
 mod queue;
-mod ranking;
 mod recall;
 mod registration;
 mod results;

@@ -3,13 +3,24 @@
 //! A worker that changes moves within one group, however many services it offers; a job looks at the first worker of
 //! each group that offers its service. Both take logarithmic time in the number of workers.
 
-pub(super) use super::ranking::Rank;
-use super::ranking::{Ranking, Standings};
+use std::collections::BTreeSet;
+
 use super::services::ServiceIndex;
 
 /// A place in the table of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupIndex(usize);
+
+/// The order among workers: least loaded first, then the one that has had this load for the longest time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    /// Jobs in flight per slot, in 1/65,536.
+    pub(super) load: u32,
+    /// A number that grows with each change of any worker.
+    pub(super) since: u64,
+    /// The worker's place in the table.
+    pub(super) worker: u32,
+}
 
 /// What a worker can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +36,13 @@ pub(super) enum Placement {
 pub(super) struct Group {
     services: Vec<ServiceIndex>,
     members: usize,
-    free: Ranking,
-    prefetch: Ranking,
-}
-
-impl Group {
-    fn ranking(&mut self, placement: Placement) -> (&mut Ranking, Rank) {
-        match placement {
-            Placement::Free(rank) => (&mut self.free, rank),
-            Placement::Prefetch(rank) => (&mut self.prefetch, rank),
-        }
-    }
+    free: BTreeSet<Rank>,
+    prefetch: BTreeSet<Rank>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     groups: Vec<Group>,
-    standings: Standings,
     stamp: u64,
 }
 
@@ -91,13 +92,19 @@ impl Pool {
     }
 
     pub(super) fn place(&mut self, group: GroupIndex, placement: Placement) {
-        let (ranking, rank) = self.groups[group.0].ranking(placement);
-        ranking.insert(rank, &mut self.standings);
+        let group = &mut self.groups[group.0];
+        match placement {
+            Placement::Free(rank) => group.free.insert(rank),
+            Placement::Prefetch(rank) => group.prefetch.insert(rank),
+        };
     }
 
     pub(super) fn displace(&mut self, group: GroupIndex, placement: Placement) {
-        let (ranking, rank) = self.groups[group.0].ranking(placement);
-        ranking.remove(rank, &mut self.standings);
+        let group = &mut self.groups[group.0];
+        match placement {
+            Placement::Free(rank) => group.free.remove(&rank),
+            Placement::Prefetch(rank) => group.prefetch.remove(&rank),
+        };
     }
 
     /// How many workers have a place in the order.
@@ -110,7 +117,7 @@ impl Pool {
     pub(super) fn best_free(&self, groups: &[GroupIndex]) -> Option<Rank> {
         groups
             .iter()
-            .filter_map(|group| self.groups[group.0].free.first())
+            .filter_map(|group| self.groups[group.0].free.first().copied())
             .min()
     }
 
@@ -118,7 +125,7 @@ impl Pool {
     pub(super) fn best_prefetch(&self, groups: &[GroupIndex]) -> Option<Rank> {
         groups
             .iter()
-            .filter_map(|group| self.groups[group.0].prefetch.first())
+            .filter_map(|group| self.groups[group.0].prefetch.first().copied())
             .min()
     }
 }
