@@ -1,6 +1,7 @@
 //! The conformance kit: it passes workers that keep the protocol, in three languages, and names the clause that a defect breaks.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -165,26 +166,22 @@ fn defects_of_cpp_workers_are_found() {
 
 #[test]
 fn the_cpp_codec_reads_the_golden_frames() {
-    let folder = tempfile::tempdir().expect("a directory");
-    let codec = cpp::compile("workers/cpp/tests/codec.cpp", folder.path());
     let vectors = paths::repository().join("tests/vectors/wire");
-    let output = Command::new(codec)
-        .args([vectors.join("messages.json"), vectors.join("refused.json")])
-        .output()
-        .expect("it runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let files = [vectors.join("messages.json"), vectors.join("refused.json")];
+    cpp_program_succeeds("workers/cpp/tests/codec.cpp", &files);
 }
 
 #[test]
 fn the_cpp_sdk_keeps_the_rules_of_ipc_paths() {
     let folder = tempfile::tempdir().expect("a directory");
-    let claim = cpp::compile("workers/cpp/tests/claim.cpp", folder.path());
-    let output = Command::new(claim)
-        .arg(folder.path())
+    cpp_program_succeeds("workers/cpp/tests/claim.cpp", &[folder.path().into()]);
+}
+
+/// Compiles a test program of the C++ SDK and runs it.
+fn cpp_program_succeeds(source: &str, arguments: &[PathBuf]) {
+    let folder = tempfile::tempdir().expect("a directory");
+    let output = Command::new(cpp::compile(source, folder.path()))
+        .args(arguments)
         .output()
         .expect("it runs");
     assert!(

@@ -259,13 +259,8 @@ impl Driver {
             is_drained &= line.is_dry;
             if line.is_broken && line.is_dry {
                 line.is_broken = false;
-                // The file of a socket that nobody listens at, or none: on the way to another host much else can refuse.
-                let is_master_gone = self.endpoints[link].directory().is_some();
-                let broken = Input::Broken {
-                    link,
-                    is_master_gone,
-                };
-                self.core.handle(broken, now);
+                let is_local = self.endpoints[link].directory().is_some();
+                self.core.handle(Input::Broken { link, is_local }, now);
             }
         }
         if is_drained && self.core.next_deadline().is_some_and(|at| at <= now) {
@@ -318,11 +313,9 @@ impl Driver {
             Ok(socket) => self.lines[link].socket = Some(socket),
             Err(error) => {
                 tracing::error!(%error, "cannot open a connection");
-                let broken = Input::Broken {
-                    link,
-                    is_master_gone: false,
-                };
-                self.core.handle(broken, now);
+                // This process has no descriptor to spare, which says nothing about the master.
+                let is_local = false;
+                self.core.handle(Input::Broken { link, is_local }, now);
             }
         }
     }

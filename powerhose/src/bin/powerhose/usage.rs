@@ -28,7 +28,7 @@ fn line(text: &str) -> String {
         words.collect::<Vec<_>>().join(" ")
     });
     let wrong = paragraphs.next().unwrap_or_default();
-    let mut line = wrong.trim_start_matches("error: ").to_owned();
+    let mut line = wrong.strip_prefix("error: ").unwrap_or(&wrong).to_owned();
     for paragraph in paragraphs {
         if let Some(usage) = paragraph.strip_prefix("Usage: ") {
             let is_command = |word: &&str| !word.starts_with(['<', '[', '-']);

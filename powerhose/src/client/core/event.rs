@@ -14,9 +14,9 @@ pub(crate) enum Input {
     Cancel { ticket: Ticket },
     /// A master sent a message.
     Message { link: usize, message: ToClient },
-    /// A connection broke or was refused. Everything received over it was handed in before. `is_master_gone` tells whether a refusal
-    /// proves that the master has ended.
-    Broken { link: usize, is_master_gone: bool },
+    /// A connection broke or was refused. Everything received over it was handed in before. `is_local` tells whether the
+    /// endpoint is a path of this host, where a refusal proves that the master has ended; on the way to another host much else can refuse.
+    Broken { link: usize, is_local: bool },
     /// Time passed.
     Tick,
     /// Take no more jobs; end when the last one has its outcome, or at this time.

@@ -91,10 +91,7 @@ impl Core {
             Input::Submit { ticket, job } => self.submit(ticket, job, now),
             Input::Cancel { ticket } => self.cancel(ticket),
             Input::Message { link, message } => self.message(link, message, now),
-            Input::Broken {
-                link,
-                is_master_gone,
-            } => self.broken(link, is_master_gone, now),
+            Input::Broken { link, is_local } => self.broken(link, is_local, now),
             Input::Tick => {
                 self.check_links(now);
                 self.check_deadlines(now);

@@ -227,12 +227,13 @@ impl Core {
         self.pump(now);
     }
 
-    /// A connection broke or was refused. Where `is_master_gone`, the master that had the session has ended.
-    pub(super) fn broken(&mut self, at: usize, is_master_gone: bool, now: Time) {
+    /// A connection broke or was refused.
+    pub(super) fn broken(&mut self, at: usize, is_local: bool, now: Time) {
         match self.links[at].state {
             State::Idle | State::Backoff { .. } => {}
             State::Opening { .. } => {
-                if is_master_gone {
+                // Nobody listens there: the master that had the session has ended.
+                if is_local {
                     self.settle(at);
                 }
                 self.retreat(at, now);

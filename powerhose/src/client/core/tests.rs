@@ -171,7 +171,7 @@ fn jobs_beyond_the_terms_wait_and_those_beyond_the_queue_are_refused() {
 fn broken() -> Input {
     Input::Broken {
         link: 0,
-        is_master_gone: false,
+        is_local: false,
     }
 }
 
@@ -191,16 +191,16 @@ fn a_session_outlives_connections_that_cannot_be_made() {
 }
 
 #[test]
-fn a_session_is_over_when_its_master_is_known_to_be_gone() {
+fn a_session_is_over_when_nobody_listens_at_the_path_of_its_master() {
     let mut client = Client::open();
     client.submit(1, true);
     client.handle(broken());
     client.ticks_until(|output| matches!(output, Output::Connect { .. }));
-    let gone = Input::Broken {
+    let refused = Input::Broken {
         link: 0,
-        is_master_gone: true,
+        is_local: true,
     };
-    assert_eq!(completed(client.handle(gone)), [(1, lost())]);
+    assert_eq!(completed(client.handle(refused)), [(1, lost())]);
 }
 
 #[test]
