@@ -68,7 +68,7 @@ impl Desk {
             socket: None,
             running: Vec::new(),
         };
-        let peer = Peer::Backend(worker);
+        let peer = Peer::Backend(worker.into());
         let message = FromWorker::Register {
             session: 0,
             register,

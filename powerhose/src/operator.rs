@@ -112,8 +112,7 @@ impl Inquiry {
             heartbeat: None,
         };
         let context = context(1)?;
-        let mut dealer = Dealer::connect(&context, &address, &options, self.curve.as_ref())
-            .map_err(std::io::Error::from)?;
+        let mut dealer = Dealer::connect(&context, &address, &options, self.curve.as_ref())?;
         let mut parcel = Parcel::default();
         parcel.for_master_of_client(FromClient::Status);
         dealer.send(&mut parcel);
@@ -136,9 +135,11 @@ impl Inquiry {
                     has_keys: self.curve.is_some(),
                 });
             }
+            dealer.flush(now);
+            let again = dealer.next_deadline().map_or(until, |at| at.min(until));
             let mut poll = Poll::default();
-            poll.add(dealer.fd());
-            wait(&mut poll, Some(until - now))?;
+            dealer.watch(&mut poll);
+            wait(&mut poll, Some(again - now))?;
         }
     }
 

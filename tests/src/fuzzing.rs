@@ -109,7 +109,7 @@ struct MasterWorld {
 impl MasterWorld {
     fn step(&mut self, step: u8, mut next: impl FnMut() -> u8) {
         let session = self.sessions[usize::from(next()) % self.sessions.len()];
-        let peer = Peer::Backend(u32::from(next() % 8));
+        let peer = Peer::Backend(u64::from(next() % 8));
         let services = ["", "a", "b"];
         let message = |message| Event::Message { peer, message };
         let event = match step % 14 {

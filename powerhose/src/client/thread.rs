@@ -19,9 +19,8 @@ use crate::driver::endpoint::Endpoint;
 use crate::driver::frames::{Parcel, Sending};
 use crate::driver::inbox::{Ask, Batch, Inbox, Limits, Outcome, Submission};
 use crate::driver::master::ShutdownReport;
-use crate::driver::monitor::Monitor;
 use crate::driver::poll::{Poll, wait};
-use crate::driver::socket::{Dealer, Options};
+use crate::driver::socket::{Broken, Dealer, Options};
 use crate::driver::wake::{self, Sleeper};
 use crate::error::{ExecuteError, Started};
 use crate::master::Ticket;
@@ -130,10 +129,9 @@ pub(super) fn start(parts: Parts) -> io::Result<Handle> {
 /// The connection to one master, if there is one.
 #[derive(Default)]
 struct Line {
-    socket: Option<(Dealer, Monitor)>,
+    socket: Option<Dealer>,
     /// What there was no room for. The terms of the session bound what is in it.
     outbox: VecDeque<FromClient>,
-    is_dry: bool,
     /// The connection is no good; what came over it before may still be there to receive.
     is_broken: bool,
 }
@@ -195,7 +193,7 @@ impl Driver {
         if self.perform(now) {
             return true;
         }
-        self.flush();
+        self.flush(now);
         self.tell_masters();
         self.rest();
         false
@@ -238,17 +236,14 @@ impl Driver {
     fn receive(&mut self, now: Time) {
         let mut is_drained = true;
         for (link, line) in self.lines.iter_mut().enumerate() {
-            let Some((dealer, monitor)) = &mut line.socket else {
+            let Some(dealer) = &mut line.socket else {
                 continue;
             };
-            line.is_broken |= monitor.take().disconnected;
             for _ in 0..PER_TURN {
                 self.frames.clear();
                 if !dealer.receive(&mut self.frames) {
-                    line.is_dry = true;
                     break;
                 }
-                line.is_dry = false;
                 match ToClient::decode(&mut self.frames) {
                     Ok(message) => self.core.handle(Input::Message { link, message }, now),
                     Err(error) => {
@@ -256,8 +251,13 @@ impl Driver {
                     }
                 }
             }
-            is_drained &= line.is_dry;
-            if line.is_broken && line.is_dry {
+            let Broken {
+                has_ended,
+                was_refused,
+            } = dealer.news();
+            line.is_broken |= has_ended || was_refused;
+            is_drained &= dealer.is_dry();
+            if line.is_broken && dealer.is_dry() {
                 line.is_broken = false;
                 let is_local = self.endpoints[link].directory().is_some();
                 self.core.handle(Input::Broken { link, is_local }, now);
@@ -306,8 +306,8 @@ impl Driver {
         )
         .and_then(|mut dealer| {
             let name = format!("client-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-            let monitor = dealer.monitor(&self.context, &name)?;
-            Ok((dealer, monitor))
+            dealer.monitor(&self.context, &name)?;
+            Ok(dealer)
         });
         match opened {
             Ok(socket) => self.lines[link].socket = Some(socket),
@@ -322,7 +322,7 @@ impl Driver {
 
     fn close(&mut self, link: usize, farewell: bool) {
         let line = &mut self.lines[link];
-        if let Some((dealer, _)) = &mut line.socket
+        if let Some(dealer) = &mut line.socket
             && farewell
         {
             dealer.set_linger(LAST_WORDS);
@@ -333,10 +333,9 @@ impl Driver {
     fn send(&mut self, link: usize, message: FromClient) {
         let line = &mut self.lines[link];
         if line.outbox.is_empty() {
-            let Some((dealer, _)) = &mut line.socket else {
+            let Some(dealer) = &mut line.socket else {
                 return;
             };
-            line.is_dry = false;
             let again = message.clone();
             self.parcel.for_master_of_client(message);
             if dealer.send(&mut self.parcel) == Sending::WouldBlock {
@@ -347,31 +346,34 @@ impl Driver {
         }
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, now: Time) {
         for line in &mut self.lines {
-            let Some((dealer, _)) = &mut line.socket else {
+            let Some(dealer) = &mut line.socket else {
                 continue;
             };
             while let Some(message) = line.outbox.front() {
-                line.is_dry = false;
                 self.parcel.for_master_of_client(message.clone());
                 if dealer.send(&mut self.parcel) == Sending::WouldBlock {
                     break;
                 }
                 line.outbox.pop_front();
             }
+            dealer.flush(now);
         }
     }
 
     /// Sleeps until there is something to do, if there is nothing.
     fn rest(&mut self) {
-        let is_dry = (self.lines.iter()).all(|line| line.socket.is_none() || line.is_dry);
+        let is_dry = (self.lines.iter().filter_map(|line| line.socket.as_ref())).all(Dealer::is_dry);
         let is_stuck = self.lines.iter().any(|line| !line.outbox.is_empty());
         if !self.jobs.is_empty() || (!is_dry && !is_stuck) {
             return;
         }
         self.sleeper.prepare();
-        let mut timeout = (self.core.next_deadline()).map(|at| at - self.clock.now());
+        let dealers = || self.lines.iter().filter_map(|line| line.socket.as_ref());
+        let due = dealers().filter_map(Dealer::next_deadline).min();
+        let due = [self.core.next_deadline(), due].into_iter().flatten().min();
+        let mut timeout = due.map(|at| at - self.clock.now());
         if is_stuck {
             timeout = Some(timeout.map_or(RETRY, |timeout| timeout.min(RETRY)));
         }
@@ -380,15 +382,20 @@ impl Driver {
         }
         let mut poll = Poll::default();
         let woken = poll.add(self.sleeper.fd());
-        for (dealer, monitor) in self.lines.iter().filter_map(|line| line.socket.as_ref()) {
-            poll.add(dealer.fd());
-            poll.add(monitor.fd());
-        }
+        let watched: Vec<_> = dealers()
+            .map(|dealer| (dealer, dealer.watch(&mut poll)))
+            .collect();
         let woken = match wait(&mut poll, timeout) {
-            Ok(()) => poll.is_ready(woken),
+            Ok(()) => {
+                for (dealer, places) in watched {
+                    dealer.note(&poll, places);
+                }
+                poll.is_ready(woken)
+            }
             Err(error) => {
                 tracing::error!(%error, "cannot wait for messages");
                 thread::sleep(RETRY);
+                watched.into_iter().for_each(|(dealer, _)| dealer.look_again());
                 true
             }
         };

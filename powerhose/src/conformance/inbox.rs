@@ -167,14 +167,17 @@ impl Stage {
                 }
             }
             let mut poll = Poll::default();
-            if let Some(router) = &self.router {
-                poll.add(router.fd());
-            }
+            self.deliver();
+            let router = self.router.as_ref();
+            let router = router.map(|router| (router, router.watch(&mut poll)));
             if let Some(own) = &self.own {
-                poll.add(own.fd());
+                own.watch(&mut poll);
             }
             wait(&mut poll, Some(LOOK.min(until - now)))
                 .map_err(|error| Flaw::kit("cannot wait", &error))?;
+            if let Some((router, places)) = router {
+                router.note(&poll, places);
+            }
         };
         if let Err(error) = &letter.message {
             let expected = format!("{expected}, in a message of the protocol");
@@ -201,7 +204,7 @@ impl Stage {
         let origin = self.router.as_mut()?.receive(&mut frames)?;
         let way = match origin {
             Origin::Connection(connection) => Way::Master(connection),
-            Origin::Foreign(id) => Way::Named(id),
+            Origin::Foreign(peer) => Way::Named(peer),
         };
         Some(Letter::new(way, frames))
     }

@@ -2,6 +2,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::driver::socket::Foreign;
 use crate::wire::{FromWorker, WireError};
 
 /// The bytes of a frame that are shown.
@@ -11,9 +12,9 @@ const SHOWN: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {
     /// A connection to the master.
-    Master(u32),
+    Master(u64),
     /// A connection to the master, with a routing id that the worker set.
-    Named(Bytes),
+    Named(Foreign),
     /// The worker's own socket.
     Own,
 }

@@ -49,6 +49,17 @@ impl Stage {
         self.post(parcel, false)
     }
 
+    /// Writes what was sent.
+    pub(super) fn deliver(&mut self) {
+        let now = self.clock.now();
+        if let Some(own) = &mut self.own {
+            own.flush(now);
+        }
+        if let Some(router) = &mut self.router {
+            router.flush(now);
+        }
+    }
+
     fn post(&mut self, mut parcel: Parcel, own: bool) -> Result<(), Flaw> {
         let until = self.clock.now() + self.patience;
         loop {
@@ -58,8 +69,14 @@ impl Stage {
                 _ => Sending::Unreachable,
             };
             match sending {
-                Sending::Sent => return Ok(()),
-                Sending::WouldBlock if self.clock.now() < until => std::thread::sleep(LOOK),
+                Sending::Sent => {
+                    self.deliver();
+                    return Ok(());
+                }
+                Sending::WouldBlock if self.clock.now() < until => {
+                    std::thread::sleep(LOOK);
+                    self.deliver();
+                }
                 _ => {
                     let expected = "the worker to keep its connection and read what is sent";
                     let status = self.process.as_mut().and_then(Process::ended);

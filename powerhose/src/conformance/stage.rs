@@ -47,7 +47,7 @@ pub(super) struct Stage {
     /// What the worker offered last.
     pub(super) offer: Option<Register>,
     /// The connection of the present session.
-    pub(super) connection: Option<u32>,
+    pub(super) connection: Option<u64>,
     pub(super) clock: Clock,
     command: String,
     endpoint: Endpoint,
@@ -89,8 +89,7 @@ impl Stage {
 
     /// Listens, as a master that has just started.
     pub(super) fn listen(&mut self) -> Result<(), Flaw> {
-        let mut router = Router::new(&self.context, &OPTIONS)
-            .map_err(|error| Flaw::kit("cannot open a socket", &error))?;
+        let mut router = Router::new(&self.context, &OPTIONS, "backend");
         router
             .bind(&self.endpoint)
             .map_err(|error| Flaw::kit("cannot listen", &error))?;

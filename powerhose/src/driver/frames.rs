@@ -48,6 +48,12 @@ impl Parcel {
         self.first.len() + frame(&self.rest.body) + frame(&self.rest.metadata)
     }
 
+    /// Its frames: the first one, and those that may follow.
+    pub(super) fn frames(&mut self) -> (&[u8], [&mut Option<Bytes>; 2]) {
+        let Encoded { body, metadata } = &mut self.rest;
+        (&self.first, [body, metadata])
+    }
+
     /// Encodes a message from a worker to the master.
     pub(crate) fn for_master(&mut self, message: FromWorker) {
         self.rest = message.encode(&mut self.first);

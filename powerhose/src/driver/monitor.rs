@@ -14,6 +14,18 @@ pub(crate) struct News {
     pub(crate) refused: u64,
     /// How many were refused because their key is not on the list.
     pub(crate) not_listed: u64,
+    /// How many connected over ipc and spoke another protocol, or were no socket that goes with this one.
+    pub(crate) strangers: u64,
+}
+
+impl News {
+    /// Adds what was told elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.disconnected |= other.disconnected;
+        self.refused += other.refused;
+        self.not_listed += other.not_listed;
+        self.strangers += other.strangers;
+    }
 }
 
 /// Has a socket tell of these events. `name` is unique in the context.

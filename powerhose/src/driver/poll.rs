@@ -21,11 +21,25 @@ pub(crate) struct Poll<'fd> {
 impl<'fd> Poll<'fd> {
     /// Adds a descriptor to wait on for input. Returns its place for [`is_ready`](Self::is_ready).
     pub(crate) fn add(&mut self, fd: BorrowedFd<'fd>) -> usize {
-        self.fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        self.push(fd, PollFlags::IN)
+    }
+
+    /// Adds a descriptor to wait on for room to write.
+    pub(crate) fn add_for_room(&mut self, fd: BorrowedFd<'fd>) -> usize {
+        self.push(fd, PollFlags::OUT)
+    }
+
+    /// Adds a descriptor to wait on for either.
+    pub(crate) fn add_for_both(&mut self, fd: BorrowedFd<'fd>) -> usize {
+        self.push(fd, PollFlags::IN | PollFlags::OUT)
+    }
+
+    fn push(&mut self, fd: BorrowedFd<'fd>, flags: PollFlags) -> usize {
+        self.fds.push(PollFd::from_borrowed_fd(fd, flags));
         self.fds.len() - 1
     }
 
-    /// Whether the descriptor at this place was found readable, or broken, by the last wait.
+    /// Whether the descriptor at this place was found ready, or broken, by the last wait.
     pub(crate) fn is_ready(&self, place: usize) -> bool {
         (self.fds.get(place)).is_some_and(|fd| !fd.revents().is_empty())
     }

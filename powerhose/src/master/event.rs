@@ -13,7 +13,7 @@ use crate::wire::{FromWorker, ToWorker, WireError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Peer {
     /// A connection of the backend socket. The driver never reuses a number for another connection.
-    Backend(u32),
+    Backend(u64),
     /// The connection to a worker's own socket, opened by [`Action::Connect`].
     Socket(u32),
 }

@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::driver::endpoint::Endpoint;
 use crate::driver::frames::{Parcel, Sending};
+use crate::driver::poll::Poll;
 use crate::driver::socket::{Dealer, Options};
 use crate::security::CurveClient;
+use crate::time::Time;
 use crate::wire::FromWorker;
 
 /// The settings of a worker's sockets. The master, which set the limits, is trusted to keep them, and its own ZMTP heartbeats find
@@ -64,7 +65,7 @@ impl Control {
         self.stuck = false;
         self.dealer = None;
         let dealer = Dealer::connect(&self.context, &self.endpoint, &OPTIONS, self.curve.as_ref());
-        self.dealer = Some(dealer.map_err(system)?);
+        self.dealer = Some(dealer?);
         Ok(())
     }
 
@@ -113,13 +114,22 @@ impl Control {
         }
     }
 
-    /// The descriptor to poll for input.
-    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.dealer.as_ref().map(Dealer::fd)
+    /// Writes what was sent, as far as the master takes it, and connects if it is time.
+    pub(super) fn write(&mut self, now: Time) {
+        if let Some(dealer) = &mut self.dealer {
+            dealer.flush(now);
+        }
     }
-}
 
-/// What the system said, out of what libzmq says.
-pub(super) fn system(error: zmq::Error) -> io::Error {
-    io::Error::from_raw_os_error(error.to_raw())
+    /// When [`write`](Self::write) has something to do that no descriptor tells of.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.dealer.as_ref().and_then(Dealer::next_deadline)
+    }
+
+    /// Has a poll look for input.
+    pub(super) fn watch<'fd>(&'fd self, poll: &mut Poll<'fd>) {
+        if let Some(dealer) = &self.dealer {
+            dealer.watch(poll);
+        }
+    }
 }

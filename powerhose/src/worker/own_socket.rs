@@ -1,17 +1,18 @@
 //! The worker's own socket, where the master brings jobs if the worker wants it so.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
 
-use super::control::{OPTIONS, system};
+use super::control::OPTIONS;
 use super::error::WorkerError;
 use super::pump::LAST_WORDS;
 use crate::driver::claim::Claim;
 use crate::driver::endpoint::Endpoint;
 use crate::driver::frames::{Parcel, Sending};
-use crate::driver::socket::{Options, Origin, Router};
+use crate::driver::poll::Poll;
+use crate::driver::socket::{Options, Origin, Places, Router};
+use crate::time::Time;
 use crate::wire::{FromWorker, JobKey, ToWorker};
 
 /// The most jobs whose connection is remembered. A worker holds fewer, unless its master sends jobs twice.
@@ -24,17 +25,15 @@ const MAX_ROUTES: usize = 1 << 18;
 pub(super) struct OwnSocket {
     router: Router,
     /// The connections that jobs of the present session came over.
-    routes: HashMap<JobKey, u32>,
+    routes: HashMap<JobKey, u64>,
     /// The connections seen so far that belong to earlier registrations.
-    old: HashSet<u32>,
+    old: HashSet<u64>,
     /// The connection of the present registration, once something came over it.
-    current: Option<u32>,
+    current: Option<u64>,
     /// The connection of the last result. What ends the session must not overtake it.
-    last: Option<u32>,
-    outbox: VecDeque<(u32, FromWorker)>,
+    last: Option<u64>,
+    outbox: VecDeque<(u64, FromWorker)>,
     parcel: Parcel,
-    /// A context of its own: closing it waits until the last results are out.
-    _context: zmq::Context,
     _claim: Option<Claim>,
 }
 
@@ -51,7 +50,7 @@ impl OwnSocket {
             linger: LAST_WORDS,
             ..OPTIONS
         };
-        let mut router = Router::new(&context, &options).map_err(system)?;
+        let mut router = Router::new(&context, &options, "own");
         router.bind(endpoint)?;
         Ok(Self {
             router,
@@ -61,7 +60,6 @@ impl OwnSocket {
             last: None,
             outbox: VecDeque::new(),
             parcel: Parcel::default(),
-            _context: context,
             _claim: claim,
         })
     }
@@ -83,7 +81,7 @@ impl OwnSocket {
     }
 
     /// Receives a message, if there is one, and tells the connection that it came over.
-    pub(super) fn receive(&mut self, frames: &mut Vec<Bytes>) -> Option<u32> {
+    pub(super) fn receive(&mut self, frames: &mut Vec<Bytes>) -> Option<u64> {
         if self.is_stuck() {
             return None;
         }
@@ -103,7 +101,7 @@ impl OwnSocket {
     }
 
     /// Takes note of where a job came from. `session` is the present one.
-    pub(super) fn note(&mut self, message: &ToWorker, connection: u32, session: u64) {
+    pub(super) fn note(&mut self, message: &ToWorker, connection: u64, session: u64) {
         if let ToWorker::Job {
             session: of, key, ..
         } = message
@@ -153,8 +151,23 @@ impl OwnSocket {
         !self.outbox.is_empty()
     }
 
-    /// The descriptor to poll for input.
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.router.fd()
+    /// Writes what was sent, as far as the master takes it.
+    pub(super) fn write(&mut self, now: Time) {
+        self.router.flush(now);
+    }
+
+    /// When [`write`](Self::write) has something to do that no descriptor tells of.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.router.next_deadline()
+    }
+
+    /// Has a poll look for input.
+    pub(super) fn watch<'fd>(&'fd self, poll: &mut Poll<'fd>) -> Places {
+        self.router.watch(poll)
+    }
+
+    /// Takes note of what the poll has found.
+    pub(super) fn look(&self, poll: &Poll<'_>, places: Places) {
+        self.router.note(poll, places);
     }
 }

@@ -140,6 +140,7 @@ impl Pump {
         self.exchange.errands = errands;
         let was_stuck = self.is_stuck();
         self.flush();
+        self.write(now);
         // While a message waited for room nothing was received.
         let turn = if was_stuck && !self.is_stuck() {
             Turn::Busy
@@ -205,6 +206,14 @@ impl Pump {
         self.parts.control.flush();
     }
 
+    /// Writes what was sent, as far as the master takes it.
+    fn write(&mut self, now: Time) {
+        if let Some(own) = &mut self.parts.own {
+            own.write(now);
+        }
+        self.parts.control.write(now);
+    }
+
     fn is_stuck(&self) -> bool {
         self.parts.control.is_stuck() || (self.parts.own.as_ref()).is_some_and(OwnSocket::is_stuck)
     }
@@ -239,20 +248,26 @@ impl Pump {
         }
         let mut poll = Poll::default();
         let wake_up = poll.add(sleeper.fd());
-        if let Some(fd) = control.fd() {
-            poll.add(fd);
-        }
-        if let Some(own) = own.as_ref().filter(|_| self.standing.is_up()) {
-            poll.add(own.fd());
-        }
+        control.watch(&mut poll);
+        let own = own.as_ref().filter(|_| self.standing.is_up());
+        let own = own.map(|own| (own, own.watch(&mut poll)));
         for fd in signals.iter().flat_map(Signals::fds) {
             poll.add(fd);
         }
+        let deadlines = [
+            due,
+            control.next_deadline(),
+            own.as_ref().and_then(|(own, _)| own.next_deadline()),
+        ];
+        let due = deadlines.into_iter().flatten().min();
         let mut timeout = due.map(|due| due - clock.now());
         if is_stuck {
             timeout = Some(timeout.unwrap_or(RETRY).min(RETRY));
         }
         wait(&mut poll, timeout)?;
+        if let Some((own, places)) = own {
+            own.look(&poll, places);
+        }
         sleeper.finish(poll.is_ready(wake_up));
         Ok(())
     }
@@ -265,6 +280,7 @@ impl Pump {
                 break;
             }
             self.flush();
+            self.write(self.parts.clock.now());
         }
         // A master that finds the connection closed must not have results in front of it elsewhere.
         self.parts.own = None;

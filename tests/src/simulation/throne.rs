@@ -33,7 +33,7 @@ pub(super) struct Throne {
     /// When it was last resumed or started: what is late at that time is excused.
     pub(super) resumed: Time,
     pub(super) wake_at: Option<Time>,
-    pub(super) next_peer: u32,
+    pub(super) next_peer: u64,
     /// It was told to end and takes no jobs.
     pub(super) leaving: bool,
     /// It has drained, and another one will take its place.

@@ -2,49 +2,59 @@
 
 use bytes::Bytes;
 
-use super::sockets::Side;
 use crate::driver::frames::Parcel;
-use crate::driver::monitor::Monitor;
+use crate::driver::monitor::News;
 use crate::driver::socket::{Origin, Router};
+use crate::time::Time;
 use crate::wire::{FromClient, RejectReason, Rejection, ToClient, VERSION};
 
 pub(super) struct Desk {
     router: Router,
-    monitor: Monitor,
-    /// The socket has answered that there is nothing to receive, and has not been touched since.
-    is_dry: bool,
     parcel: Parcel,
     frames: Vec<Bytes>,
 }
 
 impl Desk {
-    pub(super) fn new((router, monitor): (Router, Monitor)) -> Self {
+    pub(super) fn new(router: Router) -> Self {
         Self {
             router,
-            monitor,
-            is_dry: false,
             parcel: Parcel::default(),
             frames: Vec::new(),
         }
     }
 
     /// What is to be watched while the thread sleeps.
-    pub(super) fn side(&mut self) -> Side<'_> {
-        Side::new(&self.router, &mut self.monitor, &mut self.is_dry)
+    pub(super) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// What happened to connections since the last call.
+    pub(super) fn news(&mut self) -> News {
+        self.router.news()
+    }
+
+    /// Sends what waits.
+    pub(super) fn flush(&mut self, now: Time) {
+        self.router.flush(now);
+    }
+
+    /// When something is due.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.router.next_deadline()
     }
 
     /// Whether nothing is left to do but to wait for the socket.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_dry
+        self.router.is_dry()
     }
 
     /// Receives up to `limit` messages, and hands the connections that want a report to `wanted`.
-    pub(super) fn receive(&mut self, limit: usize, mut wanted: impl FnMut(u32)) {
+    pub(super) fn receive(&mut self, limit: usize, mut wanted: impl FnMut(u64)) {
         let mut received = 0;
-        while !self.is_dry && received < limit {
+        while received < limit {
             self.frames.clear();
             match self.router.receive(&mut self.frames) {
-                None => self.is_dry = true,
+                None => break,
                 Some(Origin::Connection(connection)) => {
                     match FromClient::decode(&mut self.frames) {
                         Ok(FromClient::Status) => wanted(connection),
@@ -57,25 +67,24 @@ impl Desk {
                         }
                     }
                 }
-                Some(Origin::Foreign(id)) => {
+                Some(Origin::Foreign(peer)) => {
                     self.parcel.for_client(rejected(
                         RejectReason::InvalidRegistration,
                         "peers must not set ZMQ_ROUTING_ID",
                     ));
-                    let _ = self.router.send_to_foreign(&id, &mut self.parcel);
+                    let _ = self.router.send_to_foreign(&peer, &mut self.parcel);
                 }
             }
             received += 1;
         }
     }
 
-    fn reject(&mut self, connection: u32, reason: RejectReason, message: &str) {
+    fn reject(&mut self, connection: u64, reason: RejectReason, message: &str) {
         self.send(connection, rejected(reason, message));
     }
 
     /// Sends a message, unless the operator is gone or does not read: then it asks again, if it still wants to know.
-    pub(super) fn send(&mut self, connection: u32, message: ToClient) {
-        self.is_dry = false;
+    pub(super) fn send(&mut self, connection: u64, message: ToClient) {
         self.parcel.for_client(message);
         let _ = self.router.send(connection, &mut self.parcel);
     }

@@ -7,11 +7,10 @@ use bytes::Bytes;
 
 use super::listen::LINGER;
 use super::outbox::{Outboxes, Overflow};
-use super::sockets::Side;
 use crate::driver::clock::Clock;
 use crate::driver::frames::{Parcel, Sending};
-use crate::driver::monitor::Monitor;
-use crate::driver::socket::{Origin, Router};
+use crate::driver::monitor::News;
+use crate::driver::socket::{Foreign, Origin, Router};
 use crate::master::frontend::{
     Frontend, FrontendAction, FrontendConfig, FrontendCounters, FrontendEvent,
 };
@@ -19,7 +18,7 @@ use crate::master::{NewJob, Ticket};
 use crate::time::Time;
 use crate::wire::{FromClient, RejectReason, Rejection, ToClient, VERSION};
 
-/// The most bytes of mail kept for one client that does not read, on top of what libzmq keeps.
+/// The most bytes of mail kept for one client that does not read, on top of what the socket keeps.
 const MAX_OUTBOX_BYTES: usize = 64 * 1024 * 1024;
 
 /// What the frontend asks of the driver.
@@ -27,31 +26,26 @@ pub(super) enum Request {
     Submit(Ticket, NewJob),
     Cancel(Ticket),
     /// A report is wanted: see [`Front::report`].
-    Report(u32),
+    Report(u64),
 }
 
 pub(super) struct Front {
     pub(super) core: Frontend,
     router: Router,
-    monitor: Monitor,
-    outboxes: Outboxes<u32>,
+    outboxes: Outboxes<u64>,
     failures: Vec<FrontendEvent>,
-    /// The socket has answered that there is nothing to receive, and has not been touched since.
-    is_dry: bool,
     parcel: Parcel,
     frames: Vec<Bytes>,
     foreign: u64,
 }
 
 impl Front {
-    pub(super) fn new((router, monitor): (Router, Monitor), config: FrontendConfig) -> Self {
+    pub(super) fn new(router: Router, config: FrontendConfig) -> Self {
         Self {
             core: Frontend::new(config, rand::random()),
             router,
-            monitor,
             outboxes: Outboxes::new(MAX_OUTBOX_BYTES),
             failures: Vec::new(),
-            is_dry: false,
             parcel: Parcel::default(),
             frames: Vec::new(),
             foreign: 0,
@@ -59,17 +53,22 @@ impl Front {
     }
 
     /// What is to be watched while the thread sleeps.
-    pub(super) fn side(&mut self) -> Side<'_> {
-        Side::new(&self.router, &mut self.monitor, &mut self.is_dry)
+    pub(super) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// What happened to connections since the last call.
+    pub(super) fn news(&mut self) -> News {
+        self.router.news()
     }
 
     /// Receives up to `limit` messages. Returns whether there are no more.
     pub(super) fn receive(&mut self, limit: usize, now: Time) -> bool {
         let mut received = 0;
-        while !self.is_dry && received < limit {
+        while received < limit {
             self.frames.clear();
             match self.router.receive(&mut self.frames) {
-                None => self.is_dry = true,
+                None => break,
                 Some(Origin::Connection(connection)) => {
                     let event = match FromClient::decode(&mut self.frames) {
                         Ok(message) => FrontendEvent::Message {
@@ -80,11 +79,11 @@ impl Front {
                     };
                     self.core.handle(event, now);
                 }
-                Some(Origin::Foreign(id)) => self.refuse(&id),
+                Some(Origin::Foreign(peer)) => self.refuse(&peer),
             }
             received += 1;
         }
-        self.is_dry
+        self.router.is_dry()
     }
 
     /// Tells the core what became of what was sent, and the time. To be called when everything received has been handed in.
@@ -118,16 +117,15 @@ impl Front {
     }
 
     /// Sends a report.
-    pub(super) fn report(&mut self, connection: u32, body: Bytes, now: Time) {
+    pub(super) fn report(&mut self, connection: u64, body: Bytes, now: Time) {
         self.send(connection, ToClient::Report { body }, now);
     }
 
-    fn send(&mut self, connection: u32, message: ToClient, now: Time) {
+    fn send(&mut self, connection: u64, message: ToClient, now: Time) {
         self.parcel.for_client(message);
         let sending = if self.outboxes.is_behind(connection) {
             Sending::WouldBlock
         } else {
-            self.is_dry = false;
             self.router.send(connection, &mut self.parcel)
         };
         match sending {
@@ -145,12 +143,15 @@ impl Front {
         }
     }
 
-    /// Tries again to deliver what there was no room for.
+    /// Sends what waits, and tries again to deliver what there was no room for.
     pub(super) fn flush(&mut self, now: Time) {
-        if self.outboxes.retry_at().is_none_or(|at| now < at) {
-            return;
+        if self.outboxes.retry_at().is_some_and(|at| at <= now) {
+            self.deliver_late(now);
         }
-        self.is_dry = false;
+        self.router.flush(now);
+    }
+
+    fn deliver_late(&mut self, now: Time) {
         let router = &mut self.router;
         let lost = (self.outboxes).flush(now, |connection, parcel| router.send(connection, parcel));
         let lost = lost.into_iter();
@@ -169,7 +170,7 @@ impl Front {
     }
 
     /// Answers a peer that the core cannot name. Whether the answer arrives is the peer's concern.
-    fn refuse(&mut self, id: &[u8]) {
+    fn refuse(&mut self, peer: &Foreign) {
         self.foreign += 1;
         self.parcel.for_client(ToClient::Rejected {
             session: 0,
@@ -179,7 +180,7 @@ impl Front {
                 versions: vec![VERSION],
             },
         });
-        let _ = self.router.send_to_foreign(id, &mut self.parcel);
+        let _ = self.router.send_to_foreign(peer, &mut self.parcel);
     }
 
     /// What the core counts, and what only this sees.
@@ -192,12 +193,16 @@ impl Front {
 
     /// Whether nothing is left to do but to wait for the socket.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_dry && self.failures.is_empty()
+        self.router.is_dry() && self.failures.is_empty()
     }
 
     /// When something is due.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let deadlines = [self.core.next_deadline(), self.outboxes.retry_at()];
+        let deadlines = [
+            self.core.next_deadline(),
+            self.outboxes.retry_at(),
+            self.router.next_deadline(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 }

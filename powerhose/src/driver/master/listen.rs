@@ -4,12 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::own::{DESCRIPTORS, MAX_OWN_SOCKETS};
+use super::own::MAX_OWN_SOCKETS;
 use crate::driver::claim::{Claim, ClaimError};
 use crate::driver::context::{TooFewDescriptors, context};
 use crate::driver::curve::Domain;
 use crate::driver::endpoint::{Endpoint, EndpointError, Reach};
-use crate::driver::monitor::Monitor;
 use crate::driver::socket::{Options, Router};
 use crate::driver::zap::ZapHandler;
 use crate::master::Config;
@@ -118,13 +117,12 @@ pub(crate) struct Protection {
 /// and only then gives up the paths: the fields are dropped in this order.
 pub(crate) struct Listening {
     pub(super) backend: Router,
-    pub(super) monitor: Monitor,
     /// Answers for whom libzmq asks. Without it, while there are keys, nobody is admitted.
     pub(super) zap: Option<ZapHandler>,
     /// The socket for clients of a standalone master.
-    pub(super) frontend: Option<(Router, Monitor)>,
+    pub(super) frontend: Option<Router>,
     /// The socket for operators, if they have one of their own.
-    pub(super) operators: Option<(Router, Monitor)>,
+    pub(super) operators: Option<Router>,
     pub(super) context: zmq::Context,
     _claims: Vec<Claim>,
     endpoints: Vec<String>,
@@ -185,7 +183,7 @@ impl Listening {
         clients: usize,
     ) -> Result<Self, StartError> {
         let peers = (config.max_workers)
-            .saturating_add(MAX_OWN_SOCKETS * DESCRIPTORS)
+            .saturating_add(MAX_OWN_SOCKETS)
             .saturating_add(clients);
         let context = context(u64::try_from(peers).unwrap_or(u64::MAX))?;
         // All paths are claimed before the first is bound, so that no worker finds a master that is about to give up.
@@ -202,22 +200,14 @@ impl Listening {
             .map(|server| ZapHandler::start(&context, server)))
         .transpose()?;
         let options = options(config);
-        let open = |name| -> io::Result<(Router, Monitor)> {
-            let mut router = Router::new(&context, &options)?;
-            let monitor = router.monitor(&context, name)?;
-            Ok((router, monitor))
-        };
-        let (mut backend, monitor) = open(Domain::Backend.name())?;
-        let open_for = |endpoints: &[Endpoint], domain: Domain| -> io::Result<_> {
-            (!endpoints.is_empty())
-                .then(|| open(domain.name()))
-                .transpose()
-        };
-        let mut frontend = open_for(frontends, Domain::Frontend)?;
-        let mut desk = open_for(operators, Domain::Operator)?;
+        let open = |domain: Domain| Router::new(&context, &options, domain.name());
+        let mut backend = open(Domain::Backend);
+        let open_for = |endpoints: &[Endpoint], domain| (!endpoints.is_empty()).then(|| open(domain));
+        let mut frontend = open_for(frontends, Domain::Frontend);
+        let mut desk = open_for(operators, Domain::Operator);
         let bound_backends = bind_all(&mut backend, backends, curve, Domain::Backend)?;
-        let bind_if = |socket: &mut Option<(Router, Monitor)>, endpoints, domain| match socket {
-            Some((router, _)) => bind_all(router, endpoints, curve, domain),
+        let bind_if = |socket: &mut Option<Router>, endpoints, domain| match socket {
+            Some(router) => bind_all(router, endpoints, curve, domain),
             None => Ok(Vec::new()),
         };
         let bound_frontends = bind_if(&mut frontend, frontends, Domain::Frontend)?;
@@ -225,7 +215,6 @@ impl Listening {
         let runtime_directory = backends.iter().find_map(Endpoint::directory);
         Ok(Self {
             backend,
-            monitor,
             zap,
             frontend,
             operators: desk,
@@ -279,8 +268,8 @@ fn bind_all(
     for (endpoint, bound) in ipc {
         *bound = bind(router, endpoint)?;
     }
-    if let Some(server) = curve {
-        router.encrypt(server, domain).map_err(io::Error::from)?;
+    if let Some(server) = curve.filter(|_| !tcp.is_empty()) {
+        router.encrypt(server, domain)?;
     }
     for (endpoint, bound) in tcp {
         *bound = bind(router, endpoint)?;
@@ -299,7 +288,7 @@ fn bind(router: &mut Router, endpoint: &Endpoint) -> Result<String, StartError> 
 pub(super) fn options(config: &Config) -> Options {
     let body = u64::try_from(config.max_body).unwrap_or(u64::MAX);
     Options {
-        // The codec answers what is above the limit; libzmq would only drop the connection.
+        // The codec answers what is above the limit; a socket would only drop the connection.
         max_frame: body.saturating_mul(2).saturating_add(1024 * 1024),
         linger: LINGER,
         heartbeat: Some((

@@ -32,7 +32,7 @@ pub(crate) use self::handle::{Ended, Handle};
 use self::inbox::{MasterInbox, Request};
 use self::listen::Listening;
 use self::reports::Reports;
-use self::sockets::{Ready, Sockets};
+use self::sockets::Sockets;
 use self::waiters::{Waiter, Waiters};
 use crate::driver::clock::Clock;
 use crate::driver::delivery::Delivery;
@@ -184,12 +184,19 @@ impl Driver {
         if self.perform(now) {
             return true;
         }
+        self.flush(now);
+        self.rest();
+        false
+    }
+
+    fn flush(&mut self, now: Time) {
         self.sockets.flush(now);
         if let Some(front) = &mut self.front {
             front.flush(now);
         }
-        self.rest();
-        false
+        if let Some(desk) = &mut self.desk {
+            desk.flush(now);
+        }
     }
 
     /// Tells the core what callers handed over.
@@ -272,6 +279,7 @@ impl Driver {
             is_drained &= front.receive(MESSAGES_PER_TURN, now);
         }
         self.answer_operators(now);
+        self.look_for_news(now);
         if is_drained {
             self.undrained_turns = 0;
         } else {
@@ -302,6 +310,21 @@ impl Driver {
             shutdown.report.aborted = left;
             shutdown.report.finished = shutdown.report.finished.saturating_sub(left);
             self.core.handle(Event::Stop, now);
+        }
+    }
+
+    /// Tells the cores of connections that closed.
+    fn look_for_news(&mut self, now: Time) {
+        if self.sockets.disconnected(now) {
+            self.core.handle(Event::Disconnection, now);
+        }
+        if let Some(desk) = &mut self.desk {
+            self.sockets.note(desk.news(), now);
+        }
+        if let Some(front) = &mut self.front
+            && self.sockets.note(front.news(), now)
+        {
+            front.core.handle(FrontendEvent::Disconnection, now);
         }
     }
 
@@ -387,7 +410,7 @@ impl Driver {
     fn rest(&mut self) {
         let is_idle = self.front.as_ref().is_none_or(Front::is_idle)
             && self.desk.as_ref().is_none_or(Desk::is_idle);
-        let ready = if self.jobs.is_empty() && self.sockets.is_idle() && is_idle {
+        if self.jobs.is_empty() && self.sockets.is_idle() && is_idle {
             self.busy_turns = 0;
             self.sleeper.prepare();
             let timeout = if self.inbox.0.is_empty() {
@@ -396,37 +419,23 @@ impl Driver {
             } else {
                 Some(Duration::ZERO)
             };
-            let ready = self.wait(timeout);
-            self.sleeper.finish(ready.woken);
-            ready
+            let is_woken = self.wait(timeout);
+            self.sleeper.finish(is_woken);
         } else {
             self.busy_turns += 1;
             if self.busy_turns < TURNS_PER_LOOK {
                 return;
             }
             self.busy_turns = 0;
-            self.wait(Some(Duration::ZERO))
-        };
-        let now = self.clock.now();
-        if ready.monitor && self.sockets.disconnected(now) {
-            self.core.handle(Event::Disconnection, now);
-        }
-        let [of_clients, of_operators] = ready.news;
-        if let Some(news) = of_operators {
-            self.sockets.note(news, now);
-        }
-        if let Some(news) = of_clients
-            && self.sockets.note(news, now)
-            && let Some(front) = &mut self.front
-        {
-            front.core.handle(FrontendEvent::Disconnection, now);
+            self.wait(Some(Duration::ZERO));
         }
     }
 
-    fn wait(&mut self, timeout: Option<Duration>) -> Ready {
+    /// Waits for the sockets. Returns whether the thread was woken by a caller.
+    fn wait(&self, timeout: Option<Duration>) -> bool {
         let sides = [
-            self.front.as_mut().map(Front::side),
-            self.desk.as_mut().map(Desk::side),
+            self.front.as_ref().map(Front::router),
+            self.desk.as_ref().map(Desk::router),
         ];
         self.sockets.wait(sides, &self.sleeper, timeout)
     }
@@ -441,8 +450,10 @@ impl Driver {
             .filter(|shutdown| !shutdown.is_over_time)
             .map(|shutdown| shutdown.stop_at);
         let front = self.front.as_ref().and_then(Front::next_deadline);
+        let desk = self.desk.as_ref().and_then(Desk::next_deadline);
         let deadlines = [
             front,
+            desk,
             self.core.next_deadline(),
             self.sockets.next_deadline(),
             self.waiters.next_deadline(),

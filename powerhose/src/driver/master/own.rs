@@ -4,23 +4,18 @@
 //! noticed before results that were sent earlier over the other. So a loss is held back until the other has ended, too, and is empty.
 
 use std::collections::BTreeMap;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::driver::frames::{Parcel, Sending};
-use crate::driver::monitor::Monitor;
-use crate::driver::socket::Dealer;
+use crate::driver::poll::Poll;
+use crate::driver::socket::{Dealer, Places};
 use crate::master::Peer;
 use crate::time::Time;
 
-/// The most connections to workers' own sockets at the same time. With their monitors and the other sockets they stay below the
-/// 1,023 sockets that libzmq allows unless told otherwise.
+/// The most connections to workers' own sockets at the same time: each is looked at in every wait.
 pub(super) const MAX_OWN_SOCKETS: usize = 256;
-
-/// The descriptors that each takes: the connection, and one each for the socket, for its monitor and for the other end of that.
-pub(super) const DESCRIPTORS: usize = 4;
 
 /// How long a loss is held back after the last message, in case that the worker lives and has only left the backend. Both connections
 /// of a process that died end within microseconds.
@@ -34,12 +29,9 @@ pub(super) struct OwnSockets {
 }
 
 struct Own {
-    /// Before its monitor, which must outlive it.
     dealer: Dealer,
-    monitor: Monitor,
     /// The connection that the worker registered over.
     registered_over: Peer,
-    is_dry: bool,
     has_ended: bool,
 }
 
@@ -55,17 +47,10 @@ impl OwnSockets {
         self.by_number.len()
     }
 
-    pub(super) fn insert(
-        &mut self,
-        socket: u32,
-        registered_over: Peer,
-        (dealer, monitor): (Dealer, Monitor),
-    ) {
+    pub(super) fn insert(&mut self, socket: u32, registered_over: Peer, dealer: Dealer) {
         let own = Own {
             dealer,
-            monitor,
             registered_over,
-            is_dry: false,
             has_ended: false,
         };
         self.by_number.insert(socket, own);
@@ -79,8 +64,14 @@ impl OwnSockets {
         let Some(own) = self.by_number.get_mut(&socket) else {
             return Sending::Unreachable;
         };
-        own.is_dry = false;
         own.dealer.send(parcel)
+    }
+
+    /// Sends what waits.
+    pub(super) fn flush(&mut self, now: Time) {
+        for own in self.by_number.values_mut() {
+            own.dealer.flush(now);
+        }
     }
 
     /// Receives up to `limit` messages from each and hands each to `deliver`.
@@ -93,15 +84,14 @@ impl OwnSockets {
     ) {
         for (&socket, own) in &mut self.by_number {
             let mut received = 0;
-            while !own.is_dry && received < limit {
+            while !own.dealer.is_dry() && received < limit {
                 frames.clear();
                 if own.dealer.receive(frames) {
                     deliver(Peer::Socket(socket), frames);
-                } else {
-                    own.is_dry = true;
                 }
                 received += 1;
             }
+            own.has_ended |= own.dealer.news().has_ended;
             if received > 1 && !self.losses.is_empty() {
                 let losses = self.losses.iter_mut();
                 (losses.filter(|loss| loss.socket == socket))
@@ -112,32 +102,32 @@ impl OwnSockets {
 
     /// Whether all of them were found empty, and have not been touched since.
     pub(super) fn are_dry(&self) -> bool {
-        self.by_number.values().all(|own| own.is_dry)
+        self.by_number.values().all(|own| own.dealer.is_dry())
     }
 
     /// Has all of them asked again.
-    pub(super) fn look_at_all(&mut self) {
-        for own in self.by_number.values_mut() {
-            own.is_dry = false;
-            own.has_ended |= own.monitor.take().disconnected;
+    pub(super) fn look_again(&self) {
+        self.by_number.values().for_each(|own| own.dealer.look_again());
+    }
+
+    /// Has a poll look at them.
+    pub(super) fn watch<'fd>(&'fd self, poll: &mut Poll<'fd>) -> Vec<Places> {
+        let all = self.by_number.values();
+        all.map(|own| own.dealer.watch(poll)).collect()
+    }
+
+    /// Takes note of what the poll has found.
+    pub(super) fn note(&self, poll: &Poll<'_>, places: &[Places]) {
+        for (own, &places) in self.by_number.values().zip(places) {
+            own.dealer.note(poll, places);
         }
     }
 
-    /// What there is to poll: the socket and its monitor, for each.
-    pub(super) fn fds(&self) -> impl Iterator<Item = [BorrowedFd<'_>; 2]> {
-        (self.by_number.values()).map(|own| [own.dealer.fd(), own.monitor.fd()])
-    }
-
-    /// Takes note of what was found ready, in the order of [`fds`](Self::fds).
-    pub(super) fn note(&mut self, ready: impl IntoIterator<Item = [bool; 2]>) {
-        for (own, [socket, monitor]) in self.by_number.values_mut().zip(ready) {
-            own.is_dry &= !socket;
-            if monitor && own.monitor.take().disconnected {
-                own.has_ended = true;
-                // libzmq tells of the end when it has handed on what came before.
-                own.is_dry = false;
-            }
-        }
+    /// When one of them is to connect again.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        (self.by_number.values())
+            .filter_map(|own| own.dealer.next_deadline())
+            .min()
     }
 
     /// Holds back that a connection to the backend is gone, if the worker may have sent something that is not here yet. Returns
@@ -177,6 +167,6 @@ impl OwnSockets {
 impl Own {
     /// Whether nothing more comes.
     fn is_spent(&self) -> bool {
-        self.has_ended && self.is_dry
+        self.has_ended && self.dealer.is_dry()
     }
 }

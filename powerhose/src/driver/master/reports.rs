@@ -50,7 +50,7 @@ impl Driver {
     }
 
     /// Answers a client's connection.
-    pub(super) fn report_to(&mut self, connection: u32, now: Time) {
+    pub(super) fn report_to(&mut self, connection: u64, now: Time) {
         let body = self.report(now);
         if let Some(front) = &mut self.front {
             front.report(connection, body, now);

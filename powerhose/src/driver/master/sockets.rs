@@ -12,9 +12,9 @@ use super::own::{MAX_OWN_SOCKETS, OwnSockets};
 use super::refusals::Refusals;
 use crate::driver::endpoint::{Endpoint, Reach};
 use crate::driver::frames::{Parcel, Sending};
-use crate::driver::monitor::{Monitor, News};
+use crate::driver::monitor::News;
 use crate::driver::poll::{Poll, wait};
-use crate::driver::socket::{Dealer, Options, Origin, Router};
+use crate::driver::socket::{Dealer, Foreign, Options, Origin, Router};
 use crate::driver::wake::Sleeper;
 use crate::driver::zap::ZapHandler;
 use crate::master::{Config, Event, Peer};
@@ -29,8 +29,6 @@ pub(super) struct Sockets {
     outboxes: Outboxes<Peer>,
     /// What the core is to be told of sends that failed, once everything received before has been handed in.
     failures: Vec<Event>,
-    /// The backend has answered that there is nothing to receive, and has not been touched since.
-    is_dry: bool,
     parcel: Parcel,
     frames: Vec<Bytes>,
     foreign: u64,
@@ -51,7 +49,6 @@ impl Sockets {
             // Their bodies are shared with the jobs, whose number and bytes the core bounds.
             outboxes: Outboxes::new(usize::MAX),
             failures: Vec::new(),
-            is_dry: false,
             parcel: Parcel::default(),
             frames: Vec::new(),
             foreign: 0,
@@ -84,19 +81,21 @@ impl Sockets {
 
     fn deliver(&mut self, peer: Peer, parcel: &mut Parcel) -> Sending {
         match peer {
-            Peer::Backend(connection) => {
-                self.is_dry = false;
-                self.listening.backend.send(connection, parcel)
-            }
+            Peer::Backend(connection) => self.listening.backend.send(connection, parcel),
             Peer::Socket(socket) => self.own.send(socket, parcel),
         }
     }
 
-    /// Tries again to deliver what there was no room for.
+    /// Sends what waits, and tries again to deliver what there was no room for.
     pub(super) fn flush(&mut self, now: Time) {
-        if self.outboxes.retry_at().is_none_or(|at| now < at) {
-            return;
+        if self.outboxes.retry_at().is_some_and(|at| at <= now) {
+            self.deliver_late(now);
         }
+        self.listening.backend.flush(now);
+        self.own.flush(now);
+    }
+
+    fn deliver_late(&mut self, now: Time) {
         let mut outboxes = mem::replace(&mut self.outboxes, Outboxes::new(usize::MAX));
         let lost = outboxes.flush(now, |peer, parcel| self.deliver(peer, parcel));
         self.outboxes = outboxes;
@@ -106,7 +105,7 @@ impl Sockets {
 
     /// Connects to the own socket of a worker that registered over `peer`.
     pub(super) fn connect(&mut self, socket: u32, path: &str, peer: Peer) {
-        match self.open(socket, path) {
+        match self.open(path) {
             Ok(own) => self.own.insert(socket, peer, own),
             Err(why) => {
                 let peer = Peer::Socket(socket);
@@ -116,7 +115,7 @@ impl Sockets {
         }
     }
 
-    fn open(&self, socket: u32, path: &str) -> Result<(Dealer, Monitor), &'static str> {
+    fn open(&self, path: &str) -> Result<Dealer, &'static str> {
         if self.own.len() >= MAX_OWN_SOCKETS {
             return Err("there are as many connections of this kind as allowed");
         }
@@ -126,12 +125,7 @@ impl Sockets {
         }
         let endpoint = Endpoint::to_connect(&format!("ipc://{path}"), Reach::Loopback)
             .map_err(|_| "it names no socket file")?;
-        let context = &self.listening.context;
-        (Dealer::connect(context, &endpoint, &self.options, None))
-            .and_then(|mut dealer| {
-                let monitor = dealer.monitor_end(context, &format!("own-{socket}"))?;
-                Ok((dealer, monitor))
-            })
+        Dealer::connect(&self.listening.context, &endpoint, &self.options, None)
             .map_err(|_| "the system has no socket to spare")
     }
 
@@ -149,15 +143,15 @@ impl Sockets {
         mut deliver: impl FnMut(Event),
     ) -> bool {
         let mut received = 0;
-        while !self.is_dry && received < limit {
+        while received < limit {
             self.frames.clear();
             match self.listening.backend.receive(&mut self.frames) {
-                None => self.is_dry = true,
+                None => break,
                 Some(Origin::Connection(connection)) => {
                     let peer = Peer::Backend(connection);
                     deliver(decode(peer, &mut self.frames, self.max_body));
                 }
-                Some(Origin::Foreign(id)) => self.refuse(&id),
+                Some(Origin::Foreign(peer)) => self.refuse(&peer),
             }
             received += 1;
         }
@@ -165,11 +159,11 @@ impl Sockets {
         (self.own).receive(limit, &mut self.frames, now, |peer, frames| {
             deliver(decode(peer, frames, max_body));
         });
-        self.is_dry && self.own.are_dry()
+        self.listening.backend.is_dry() && self.own.are_dry()
     }
 
     /// Answers a peer that the core cannot name. Whether the answer arrives is the peer's concern.
-    fn refuse(&mut self, id: &[u8]) {
+    fn refuse(&mut self, peer: &Foreign) {
         self.foreign += 1;
         self.parcel.for_worker(ToWorker::Rejected {
             session: 0,
@@ -179,7 +173,7 @@ impl Sockets {
                 versions: vec![VERSION],
             },
         });
-        let _ = (self.listening.backend).send_to_foreign(id, &mut self.parcel);
+        let _ = (self.listening.backend).send_to_foreign(peer, &mut self.parcel);
     }
 
     /// How many messages came from peers that chose their routing id themselves.
@@ -204,7 +198,7 @@ impl Sockets {
 
     /// Whether a connection of the backend closed since the last call. Takes note of connections that were refused.
     pub(super) fn disconnected(&mut self, now: Time) -> bool {
-        let news = self.listening.monitor.take();
+        let news = self.listening.backend.news();
         self.note(news, now)
     }
 
@@ -223,98 +217,50 @@ impl Sockets {
 
     /// Whether nothing is left to do but to wait for the sockets.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_dry && self.failures.is_empty() && self.own.are_dry()
+        self.listening.backend.is_dry() && self.failures.is_empty() && self.own.are_dry()
     }
 
-    /// When mail that there was no room for is to be tried again, or a loss is to be told.
+    /// When something is due.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let deadlines = [self.outboxes.retry_at(), self.own.release_at()];
+        let deadlines = [
+            self.outboxes.retry_at(),
+            self.own.release_at(),
+            self.own.next_deadline(),
+            self.listening.backend.next_deadline(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 
-    /// Waits until something can be received, the sleeper is woken or the time is over.
+    /// Waits until something can be received, the sleeper is woken or the time is over. `sides` are the listening sockets
+    /// beside the backend: for clients, for operators. Returns whether the sleeper was woken.
     pub(super) fn wait(
-        &mut self,
-        mut sides: [Option<Side<'_>>; SIDES],
+        &self,
+        sides: [Option<&Router>; 2],
         sleeper: &Sleeper,
         timeout: Option<Duration>,
-    ) -> Ready {
+    ) -> bool {
         let mut poll = Poll::default();
         let woken = poll.add(sleeper.fd());
-        let monitor = poll.add(self.listening.monitor.fd());
-        let backend = poll.add(self.listening.backend.fd());
-        let first_own = backend + 1;
-        for fd in self.own.fds().flatten() {
-            poll.add(fd);
-        }
-        let places = sides.each_ref().map(|side| {
-            let side = side.as_ref()?;
-            Some([side.router.fd(), side.monitor.fd()].map(|fd| poll.add(fd)))
-        });
+        let backend = self.listening.backend.watch(&mut poll);
+        let sides = sides.map(|side| side.map(|router| (router, router.watch(&mut poll))));
+        let own = self.own.watch(&mut poll);
         if let Err(error) = wait(&mut poll, timeout) {
             tracing::error!(%error, "cannot wait for messages");
             // Out of memory. Looking at everything, with a pause, is what is left to do.
             std::thread::sleep(Duration::from_millis(1));
-            self.is_dry = false;
-            self.own.look_at_all();
-            let news = sides.each_mut().map(|side| {
-                let side = side.as_mut()?;
-                *side.is_dry = false;
-                Some(side.monitor.take())
-            });
-            return Ready {
-                woken: true,
-                monitor: true,
-                news,
-            };
-        }
-        let is_ready = |place| poll.is_ready(place);
-        let (woken, monitor, backend) = (is_ready(woken), is_ready(monitor), is_ready(backend));
-        let own = (first_own..).step_by(2).take(self.own.len());
-        let own: Vec<_> = own.map(|place| [place, place + 1].map(is_ready)).collect();
-        let places = places.map(|places| places.map(|places| places.map(is_ready)));
-        self.is_dry &= !backend;
-        self.own.note(own);
-        let mut news = [None; SIDES];
-        for ((side, places), news) in sides.iter_mut().zip(places).zip(&mut news) {
-            if let (Some(side), Some([router, monitor])) = (side, places) {
-                *side.is_dry &= !router;
-                *news = monitor.then(|| side.monitor.take());
+            self.listening.backend.look_again();
+            self.own.look_again();
+            for (router, _) in sides.iter().flatten() {
+                router.look_again();
             }
+            return true;
         }
-        Ready {
-            woken,
-            monitor,
-            news,
+        self.listening.backend.note(&poll, backend);
+        self.own.note(&poll, &own);
+        for (router, places) in sides.into_iter().flatten() {
+            router.note(&poll, places);
         }
-    }
-}
-
-/// What a wait found, besides sockets with messages.
-pub(super) struct Ready {
-    pub(super) woken: bool,
-    pub(super) monitor: bool,
-    /// What the monitors of the other listening sockets told.
-    pub(super) news: [Option<News>; SIDES],
-}
-
-/// The listening sockets beside the backend: for clients, for operators.
-pub(super) const SIDES: usize = 2;
-
-/// One of them, as it is watched during a wait.
-pub(super) struct Side<'a> {
-    router: &'a Router,
-    monitor: &'a mut Monitor,
-    is_dry: &'a mut bool,
-}
-
-impl<'a> Side<'a> {
-    pub(super) fn new(router: &'a Router, monitor: &'a mut Monitor, is_dry: &'a mut bool) -> Self {
-        Self {
-            router,
-            monitor,
-            is_dry,
-        }
+        poll.is_ready(woken)
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct ClientKey {
 pub(super) struct Client {
     pub(super) key: ClientKey,
     /// Where it is; `None` while it is away.
-    pub(super) connection: Option<u32>,
+    pub(super) connection: Option<u64>,
     pub(super) introduction: Open,
     /// When it lost its connection, if it has none.
     pub(super) away_since: Time,
@@ -96,7 +96,7 @@ impl Client {
 pub(super) struct Clients {
     table: Slab<Client>,
     by_session: HashMap<u64, u32>,
-    by_connection: HashMap<u32, u32>,
+    by_connection: HashMap<u64, u32>,
 }
 
 impl Clients {
@@ -128,7 +128,7 @@ impl Clients {
     }
 
     /// Moves a client to another connection.
-    pub(super) fn attach(&mut self, key: ClientKey, connection: u32) {
+    pub(super) fn attach(&mut self, key: ClientKey, connection: u64) {
         self.detach(key);
         if let Some(client) = self.get_mut(key) {
             client.connection = Some(connection);
@@ -137,7 +137,7 @@ impl Clients {
     }
 
     /// Takes a client's connection away, and returns it.
-    pub(super) fn detach(&mut self, key: ClientKey) -> Option<u32> {
+    pub(super) fn detach(&mut self, key: ClientKey) -> Option<u64> {
         let connection = self.get_mut(key)?.connection.take()?;
         self.by_connection.remove(&connection);
         Some(connection)
@@ -156,7 +156,7 @@ impl Clients {
         self.table.get(index as usize).map(|client| client.key)
     }
 
-    pub(super) fn by_connection(&self, connection: u32) -> Option<ClientKey> {
+    pub(super) fn by_connection(&self, connection: u64) -> Option<ClientKey> {
         let index = *self.by_connection.get(&connection)?;
         self.table.get(index as usize).map(|client| client.key)
     }
@@ -170,7 +170,7 @@ impl Clients {
     }
 
     /// Those with a connection.
-    pub(super) fn attached(&self) -> Vec<(ClientKey, u32)> {
+    pub(super) fn attached(&self) -> Vec<(ClientKey, u64)> {
         self.iter()
             .filter_map(|client| Some((client.key, client.connection?)))
             .collect()

@@ -12,14 +12,14 @@ pub enum FrontendEvent {
     /// A client or operator sent a message.
     Message {
         /// Where it came from.
-        connection: u32,
+        connection: u64,
         /// The message.
         message: FromClient,
     },
     /// A peer sent something that is no message.
     Malformed {
         /// Where it came from.
-        connection: u32,
+        connection: u64,
         /// What was wrong.
         error: WireError,
     },
@@ -33,12 +33,12 @@ pub enum FrontendEvent {
     /// A message could not be sent because the connection is gone. Everything received over it was handed in before.
     Unreachable {
         /// The connection.
-        connection: u32,
+        connection: u64,
     },
     /// Mail to a client piled up beyond the driver's bound.
     Overflow {
         /// The connection, whose mail the driver has dropped.
-        connection: u32,
+        connection: u64,
     },
     /// Some connection of the frontend closed; libzmq does not say whose.
     Disconnection,
@@ -57,7 +57,7 @@ pub enum FrontendAction {
     /// received over it; if the socket would block it keeps the message in a bounded outbox.
     Send {
         /// Where it goes.
-        connection: u32,
+        connection: u64,
         /// The message.
         message: ToClient,
     },
@@ -76,6 +76,6 @@ pub enum FrontendAction {
     /// Send a report.
     Report {
         /// To whom.
-        connection: u32,
+        connection: u64,
     },
 }

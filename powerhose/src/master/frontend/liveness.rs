@@ -132,13 +132,13 @@ impl Frontend {
         self.arm(key, now);
     }
 
-    pub(super) fn unreachable(&mut self, connection: u32, now: Time) {
+    pub(super) fn unreachable(&mut self, connection: u64, now: Time) {
         if let Some(key) = self.clients.by_connection(connection) {
             self.went_away(key, now);
         }
     }
 
-    pub(super) fn overflow(&mut self, connection: u32) {
+    pub(super) fn overflow(&mut self, connection: u64) {
         let Some(key) = self.clients.by_connection(connection) else {
             return;
         };

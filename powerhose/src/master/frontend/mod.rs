@@ -143,7 +143,7 @@ impl Frontend {
         self.highest_bytes = self.highest_bytes.max(self.config.max_client_bytes);
     }
 
-    fn message(&mut self, connection: u32, message: FromClient, now: Time) {
+    fn message(&mut self, connection: u64, message: FromClient, now: Time) {
         match message {
             FromClient::Open { session, open } => self.open(connection, session, open, now),
             FromClient::Heartbeat { session, received } => {
@@ -183,7 +183,7 @@ impl Frontend {
         }
     }
 
-    fn malformed(&mut self, connection: u32, error: &WireError) {
+    fn malformed(&mut self, connection: u64, error: &WireError) {
         self.counters.malformed += 1;
         if let WireError::Version { .. } = error {
             self.counters.other_versions += 1;

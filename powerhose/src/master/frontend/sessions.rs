@@ -13,7 +13,7 @@ use crate::wire::limits::{REGISTER_BURST, REGISTER_INTERVAL, SESSION_BURST, SESS
 use crate::wire::{DisconnectReason, Open, Opened, RejectReason, Rejection, ToClient, VERSION};
 
 impl Frontend {
-    pub(super) fn open(&mut self, connection: u32, session: u64, open: Open, now: Time) {
+    pub(super) fn open(&mut self, connection: u64, session: u64, open: Open, now: Time) {
         let here = self.clients.by_connection(connection);
         let named = self.clients.by_session(session);
         let mut meter = Meter::default();
@@ -59,7 +59,7 @@ impl Frontend {
             .is_some_and(|client| (client.forgotten()..=client.replied).contains(&received))
     }
 
-    fn resume(&mut self, key: ClientKey, connection: u32, open: Open, now: Time) {
+    fn resume(&mut self, key: ClientKey, connection: u64, open: Open, now: Time) {
         tracing::debug!(session = key.session, "client is back");
         self.counters.resumed += 1;
         self.clients.attach(key, connection);
@@ -89,7 +89,7 @@ impl Frontend {
         self.arm(key, now);
     }
 
-    fn enter(&mut self, connection: u32, session: u64, open: Open, meter: Meter, now: Time) {
+    fn enter(&mut self, connection: u64, session: u64, open: Open, meter: Meter, now: Time) {
         if self.phase != Phase::Running {
             let message = "the master is shutting down";
             return self.reject(connection, session, RejectReason::Draining, message);
@@ -164,7 +164,7 @@ impl Frontend {
     }
 
     /// The session over whose connection a message came that names it. Any other is told that there is none.
-    pub(super) fn known(&mut self, connection: u32, session: u64, now: Time) -> Option<ClientKey> {
+    pub(super) fn known(&mut self, connection: u64, session: u64, now: Time) -> Option<ClientKey> {
         let here = self.clients.by_connection(connection);
         match here.filter(|key| key.session == session) {
             Some(key) => {
@@ -209,7 +209,7 @@ impl Frontend {
 
     pub(super) fn reject(
         &mut self,
-        connection: u32,
+        connection: u64,
         session: u64,
         reason: RejectReason,
         message: &str,

@@ -105,7 +105,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 /// What a peer knows.
 #[derive(Debug, Clone, Copy, Default)]
 struct PeerView {
-    connection: u32,
+    connection: u64,
     session: u64,
     submitted: u64,
 }
@@ -123,12 +123,12 @@ struct Told {
 struct Model {
     master: Driven,
     peers: [PeerView; PEERS],
-    next_connection: u32,
+    next_connection: u64,
     /// The jobs that the core has, with what their result is made of.
     open: BTreeMap<Ticket, (u64, u64)>,
     crossing: Vec<(Ticket, (u64, u64))>,
     tickets: BTreeSet<Ticket>,
-    gone: BTreeSet<u32>,
+    gone: BTreeSet<u64>,
     told: BTreeMap<u64, Told>,
     ended: BTreeSet<u64>,
 }
@@ -322,7 +322,7 @@ impl Model {
         }
     }
 
-    fn deliver(&mut self, connection: u32, message: ToClient) {
+    fn deliver(&mut self, connection: u64, message: ToClient) {
         let peer = (self.peers.iter_mut()).find(|peer| peer.connection == connection);
         let peer = peer.expect("a connection of now");
         match message {

@@ -60,7 +60,7 @@ impl Driven {
         std::iter::from_fn(|| self.core.poll_action()).collect()
     }
 
-    fn receive(&mut self, connection: u32, message: FromClient) -> Vec<FrontendAction> {
+    fn receive(&mut self, connection: u64, message: FromClient) -> Vec<FrontendAction> {
         self.handle(FrontendEvent::Message {
             connection,
             message,
@@ -68,7 +68,7 @@ impl Driven {
     }
 
     /// A new session over this connection.
-    fn open(&mut self, connection: u32) -> u64 {
+    fn open(&mut self, connection: u64) -> u64 {
         let actions = self.receive(connection, open(0, 0));
         let [(to, session, _)] = opened(&actions)[..] else {
             panic!("no session: {actions:?}");
@@ -77,13 +77,13 @@ impl Driven {
         session
     }
 
-    fn submit(&mut self, connection: u32, session: u64, sequence: u64) -> Vec<FrontendAction> {
+    fn submit(&mut self, connection: u64, session: u64, sequence: u64) -> Vec<FrontendAction> {
         let submit = submit(sequence);
         self.receive(connection, FromClient::Submit { session, submit })
     }
 
     /// Submits a job that must be taken.
-    fn take(&mut self, connection: u32, session: u64, sequence: u64) -> Ticket {
+    fn take(&mut self, connection: u64, session: u64, sequence: u64) -> Ticket {
         let actions = self.submit(connection, session, sequence);
         let [(ticket, _)] = submitted(&actions)[..] else {
             panic!("the job is not taken: {actions:?}");
@@ -96,7 +96,7 @@ impl Driven {
         self.handle(FrontendEvent::Completed { ticket, result })
     }
 
-    fn lose(&mut self, connection: u32) -> Vec<FrontendAction> {
+    fn lose(&mut self, connection: u64) -> Vec<FrontendAction> {
         self.handle(FrontendEvent::Unreachable { connection })
     }
 
@@ -115,7 +115,7 @@ impl Driven {
     }
 
     /// The same for a client that pings meanwhile.
-    fn pass_pinging(&mut self, time: Duration, connection: u32, session: u64) {
+    fn pass_pinging(&mut self, time: Duration, connection: u64, session: u64) {
         let until = self.now + time;
         while self.now < until {
             self.pass(HEARTBEAT.min(until - self.now));
@@ -219,7 +219,7 @@ fn rejected(actions: &[FrontendAction]) -> Vec<(u32, u64, RejectReason)> {
         .collect()
 }
 
-fn sent(connection: u32, message: ToClient) -> FrontendAction {
+fn sent(connection: u64, message: ToClient) -> FrontendAction {
     FrontendAction::Send {
         connection,
         message,

@@ -1,0 +1,52 @@
+//! The last messages of a socket that is closed.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::connection::Connection;
+use super::outlet::Written;
+use crate::driver::poll::{Poll, wait};
+
+/// Until when a closed socket goes on delivering.
+pub(super) struct Deadline(Instant);
+
+impl Deadline {
+    pub(super) fn new(linger: Duration) -> Self {
+        Self(Instant::now() + linger)
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Waits until something can be read. Returns whether it can, and in time.
+    pub(super) fn wait_for_input(&self, connection: &Connection) -> bool {
+        let Some(left) = self.left() else {
+            return false;
+        };
+        let mut poll = Poll::default();
+        let place = poll.add(connection.as_fd());
+        wait(&mut poll, Some(left)).is_ok() && poll.is_ready(place)
+    }
+
+    /// Writes what waits at these connections, as far as their peers take it in time.
+    pub(super) fn write(&self, connections: &mut [&mut Connection]) {
+        loop {
+            let mut is_done = true;
+            for connection in connections.iter_mut().filter(|one| one.has_mail()) {
+                is_done &= connection.write() != Written::Some;
+            }
+            let Some(left) = self.left().filter(|_| !is_done) else {
+                return;
+            };
+            let mut poll = Poll::default();
+            for connection in connections.iter().filter(|one| one.has_mail()) {
+                poll.add_for_room(connection.as_fd());
+            }
+            if wait(&mut poll, Some(left)).is_err() {
+                return;
+            }
+        }
+    }
+}
