@@ -364,7 +364,8 @@ impl Driver {
 
     /// Sleeps until there is something to do, if there is nothing.
     fn rest(&mut self) {
-        let is_dry = (self.lines.iter().filter_map(|line| line.socket.as_ref())).all(Dealer::is_dry);
+        let is_dry =
+            (self.lines.iter().filter_map(|line| line.socket.as_ref())).all(Dealer::is_idle);
         let is_stuck = self.lines.iter().any(|line| !line.outbox.is_empty());
         if !self.jobs.is_empty() || (!is_dry && !is_stuck) {
             return;
@@ -395,7 +396,9 @@ impl Driver {
             Err(error) => {
                 tracing::error!(%error, "cannot wait for messages");
                 thread::sleep(RETRY);
-                watched.into_iter().for_each(|(dealer, _)| dealer.look_again());
+                watched
+                    .into_iter()
+                    .for_each(|(dealer, _)| dealer.look_again());
                 true
             }
         };

@@ -220,4 +220,3 @@ impl Drop for Dealer {
         frames::stop_monitor(&mut self.inner);
     }
 }
-

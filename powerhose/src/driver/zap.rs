@@ -149,8 +149,8 @@ mod tests {
     use super::*;
     use crate::driver::endpoint::{Endpoint, Reach};
     use crate::driver::frames::{Parcel, Sending};
-    use crate::driver::monitor::Monitor;
     use crate::driver::libzmq::{Dealer, Router};
+    use crate::driver::monitor::Monitor;
     use crate::driver::socket::Options;
     use crate::security::{AllowList, CurveClient, KeyPair};
     use crate::wire::FromWorker;

@@ -72,7 +72,7 @@ fn connections_that_come_and_go_leave_room_for_others() {
     }
 }
 
-fn open(frontend: &mut Frontend, connection: u32, now: Time) -> Result<u64, RejectReason> {
+fn open(frontend: &mut Frontend, connection: u64, now: Time) -> Result<u64, RejectReason> {
     let message = FromClient::Open {
         session: 0,
         open: Open {
@@ -123,7 +123,7 @@ fn clients_that_come_and_go_leave_room_for_others() {
     let mut frontend = Frontend::new(FrontendConfig::default(), 7);
     let now = Time::from_nanos(1);
     let mut begun = 0;
-    for connection in 0..SESSION_BURST + 100 {
+    for connection in 0..u64::from(SESSION_BURST) + 100 {
         if let Ok(session) = open(&mut frontend, connection, now) {
             begun += 1;
             let reason = powerhose::wire::DisconnectReason::Shutdown;
@@ -136,5 +136,5 @@ fn clients_that_come_and_go_leave_room_for_others() {
         }
     }
     assert_eq!(begun, SESSION_BURST);
-    assert!(open(&mut frontend, u32::MAX, now + SESSION_INTERVAL).is_ok());
+    assert!(open(&mut frontend, u64::MAX, now + SESSION_INTERVAL).is_ok());
 }

@@ -43,7 +43,7 @@ pub(crate) struct Bench {
     pub(crate) now: Time,
     log: Vec<Action>,
     tickets: u64,
-    peers: u32,
+    peers: u64,
 }
 
 impl Bench {

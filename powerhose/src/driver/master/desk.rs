@@ -45,7 +45,7 @@ impl Desk {
 
     /// Whether nothing is left to do but to wait for the socket.
     pub(super) fn is_idle(&self) -> bool {
-        self.router.is_dry()
+        self.router.is_idle()
     }
 
     /// Receives up to `limit` messages, and hands the connections that want a report to `wanted`.

@@ -193,7 +193,7 @@ impl Front {
 
     /// Whether nothing is left to do but to wait for the socket.
     pub(super) fn is_idle(&self) -> bool {
-        self.router.is_dry() && self.failures.is_empty()
+        self.router.is_idle() && self.failures.is_empty()
     }
 
     /// When something is due.

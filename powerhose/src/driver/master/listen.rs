@@ -202,7 +202,8 @@ impl Listening {
         let options = options(config);
         let open = |domain: Domain| Router::new(&context, &options, domain.name());
         let mut backend = open(Domain::Backend);
-        let open_for = |endpoints: &[Endpoint], domain| (!endpoints.is_empty()).then(|| open(domain));
+        let open_for =
+            |endpoints: &[Endpoint], domain| (!endpoints.is_empty()).then(|| open(domain));
         let mut frontend = open_for(frontends, Domain::Frontend);
         let mut desk = open_for(operators, Domain::Operator);
         let bound_backends = bind_all(&mut backend, backends, curve, Domain::Backend)?;

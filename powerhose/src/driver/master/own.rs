@@ -107,7 +107,9 @@ impl OwnSockets {
 
     /// Has all of them asked again.
     pub(super) fn look_again(&self) {
-        self.by_number.values().for_each(|own| own.dealer.look_again());
+        self.by_number
+            .values()
+            .for_each(|own| own.dealer.look_again());
     }
 
     /// Has a poll look at them.

@@ -217,7 +217,7 @@ impl Sockets {
 
     /// Whether nothing is left to do but to wait for the sockets.
     pub(super) fn is_idle(&self) -> bool {
-        self.listening.backend.is_dry() && self.failures.is_empty() && self.own.are_dry()
+        self.listening.backend.is_idle() && self.failures.is_empty() && self.own.are_dry()
     }
 
     /// When something is due.

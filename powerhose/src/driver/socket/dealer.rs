@@ -80,6 +80,15 @@ impl Dealer {
         self.is_dry.get()
     }
 
+    /// Whether nothing is left to do but to wait.
+    pub(crate) fn is_idle(&self) -> bool {
+        let has_news = match &self.inner {
+            Inner::Ipc(dealer) => dealer.has_news(),
+            Inner::Tcp(..) => self.has_news.get(),
+        };
+        self.is_dry() && !has_news
+    }
+
     /// Sends a message, with the next [`flush`](Self::flush) at the latest. While there is no connection yet, a bounded
     /// number of messages waits for it; beyond that it is [`Sending::WouldBlock`].
     #[inline]

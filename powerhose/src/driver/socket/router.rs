@@ -129,6 +129,11 @@ impl Router {
             && self.tcp.as_ref().is_none_or(|tcp| tcp.is_dry.get())
     }
 
+    /// Whether nothing is left to do but to wait.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_dry() && !self.ipc.as_ref().is_some_and(|ipc| ipc.inner.has_news())
+    }
+
     /// Sends a message over a connection, with the next [`flush`](Self::flush) at the latest.
     #[inline]
     pub(crate) fn send(&mut self, connection: u64, parcel: &mut Parcel) -> Sending {
@@ -193,7 +198,8 @@ impl Router {
         }
         if let Some(tcp) = &self.tcp {
             tcp.is_dry.set(tcp.is_dry.get() && !is_ready(places.libzmq));
-            tcp.has_news.set(tcp.has_news.get() || is_ready(places.monitor));
+            tcp.has_news
+                .set(tcp.has_news.get() || is_ready(places.monitor));
         }
     }
 
@@ -210,7 +216,11 @@ impl Router {
 
     /// What happened to connections since the last call.
     pub(crate) fn news(&mut self) -> News {
-        let mut news = self.ipc.as_mut().map(|ipc| ipc.inner.news()).unwrap_or_default();
+        let mut news = self
+            .ipc
+            .as_mut()
+            .map(|ipc| ipc.inner.news())
+            .unwrap_or_default();
         if let Some(tcp) = self.tcp.as_mut().filter(|tcp| tcp.has_news.take()) {
             news.add(tcp.monitor.take());
         }

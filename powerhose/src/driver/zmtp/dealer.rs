@@ -190,6 +190,11 @@ impl Dealer {
         std::mem::take(&mut self.news)
     }
 
+    /// Whether there is something that [`news`](Self::news) will tell.
+    pub(in crate::driver) fn has_news(&self) -> bool {
+        self.news != Broken::default()
+    }
+
     /// Changes how long the socket, once closed, goes on delivering what was sent.
     pub(in crate::driver) fn set_linger(&mut self, linger: Duration) {
         self.options.linger = linger;

@@ -71,7 +71,10 @@ impl Inlet {
     pub(super) fn read(&mut self, socket: impl AsFd, unfinished: &mut Unfinished) -> Read {
         let (wanted, read) = if let Some(large) = &mut unfinished.large {
             let wanted = large.bytes.capacity() - large.bytes.len();
-            (wanted, retry(|| read(&socket, spare_capacity(&mut large.bytes))))
+            (
+                wanted,
+                retry(|| read(&socket, spare_capacity(&mut large.bytes))),
+            )
         } else {
             let held = &mut unfinished.held;
             self.start = 0;
@@ -189,7 +192,10 @@ impl Inlet {
     /// Leaves what is left to the connection: the beginning of a greeting, or of a short frame.
     fn keep(&mut self, unfinished: &mut Unfinished) {
         let left = &self.bytes[self.start..self.end];
-        debug_assert!(left.len() < COPY_LIMIT + MAX_HEAD, "it would not fit beside new bytes");
+        debug_assert!(
+            left.len() < COPY_LIMIT + MAX_HEAD,
+            "it would not fit beside new bytes"
+        );
         unfinished.held.extend_from_slice(left);
         self.start = self.end;
     }

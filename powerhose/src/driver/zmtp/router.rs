@@ -236,8 +236,9 @@ impl Router {
             while self.listeners[place].is_ready {
                 match self.listeners[place].inner.accept() {
                     Ok((stream, _)) => {
-                        if let Err(error) =
-                            stream.set_nonblocking(true).and_then(|()| self.welcome(stream.into()))
+                        if let Err(error) = stream
+                            .set_nonblocking(true)
+                            .and_then(|()| self.welcome(stream.into()))
                         {
                             tracing::warn!(%error, "cannot keep a connection");
                         }
@@ -329,13 +330,23 @@ impl Router {
             None => (HANDSHAKE_TIMEOUT, None),
         };
         let again = self.listeners.iter().any(|listener| listener.is_ready);
-        self.next_beat = Some(now + if again { ACCEPT_AGAIN.min(interval) } else { interval });
+        self.next_beat = Some(
+            now + if again {
+                ACCEPT_AGAIN.min(interval)
+            } else {
+                interval
+            },
+        );
         let mut lost = Vec::new();
         for (&number, peer) in &mut self.peers {
             let was_heard = mem::take(&mut peer.was_heard);
             let is_up = peer.connection.is_up();
             if let Some(since) = peer.waiting_since {
-                let limit = if is_up { timeout } else { Some(HANDSHAKE_TIMEOUT) };
+                let limit = if is_up {
+                    timeout
+                } else {
+                    Some(HANDSHAKE_TIMEOUT)
+                };
                 if limit.is_some_and(|limit| now.since(since) >= limit) {
                     lost.push(number);
                 }
@@ -370,6 +381,11 @@ impl Router {
         mem::take(&mut self.news)
     }
 
+    /// Whether there is something that [`news`](Self::news) will tell.
+    pub(in crate::driver) fn has_news(&self) -> bool {
+        self.news != News::default()
+    }
+
     /// The descriptor to poll for input: it tells of everything that [`receive`](Self::receive) takes care of.
     pub(in crate::driver) fn fd(&self) -> BorrowedFd<'_> {
         self.poll.registry().as_fd()
@@ -393,6 +409,8 @@ impl Drop for Router {
 fn token(number: u64) -> io::Result<Token> {
     match usize::try_from(number) {
         Ok(number) => Ok(Token(number)),
-        Err(_) => Err(io::Error::other("there were more connections than numbers for them")),
+        Err(_) => Err(io::Error::other(
+            "there were more connections than numbers for them",
+        )),
     }
 }

@@ -114,7 +114,21 @@ fn a_message_cut_anywhere_is_put_together() {
     for (number, part) in frames.iter().enumerate() {
         bytes.extend(frame(part, number < 2));
     }
-    for cut in [1, 2, 31, 33, 35, 41, 42, 340, 345, 350, 9000, 20_000, bytes.len() - 1] {
+    for cut in [
+        1,
+        2,
+        31,
+        33,
+        35,
+        41,
+        42,
+        340,
+        345,
+        350,
+        9000,
+        20_000,
+        bytes.len() - 1,
+    ] {
         peer.write_all(&bytes[..cut]).expect("it is read");
         assert!(place.look().is_empty());
         peer.write_all(&bytes[cut..]).expect("it is read");
@@ -147,7 +161,10 @@ fn whoever_speaks_something_else_is_shown_the_door() {
     let mut refusal = greeting::ours().to_vec();
     frame::write_command(&mut refusal, "ERROR", b"\x02no");
     let http = b"GET / HTTP/1.1\r\n\r\n".to_vec();
-    for (told, bytes) in [push, curve.to_vec(), early, refusal, http].into_iter().enumerate() {
+    for (told, bytes) in [push, curve.to_vec(), early, refusal, http]
+        .into_iter()
+        .enumerate()
+    {
         let mut place = Place::new();
         let mut honest = place.peer();
         let mut peer = place.stranger();
@@ -155,7 +172,9 @@ fn whoever_speaks_something_else_is_shown_the_door() {
         place.closes(&mut peer);
         let news = place.router.news();
         assert_eq!((news.strangers, news.disconnected), (1, false), "{told}");
-        honest.write_all(&frame(b"hello", false)).expect("it is read");
+        honest
+            .write_all(&frame(b"hello", false))
+            .expect("it is read");
         assert_eq!(place.receive().1, ["hello"], "{told}");
     }
 }
@@ -169,7 +188,13 @@ fn what_breaks_the_framing_ends_the_connection_and_no_other() {
     let mut long_command = vec![6];
     long_command.extend((command::MAX_LEN + 1).to_be_bytes());
     let unknown_flags = vec![0x80, 0];
-    for bytes in [ready, large, long_command, unknown_flags, b"\x04\x02\x09x".to_vec()] {
+    for bytes in [
+        ready,
+        large,
+        long_command,
+        unknown_flags,
+        b"\x04\x02\x09x".to_vec(),
+    ] {
         let mut place = Place::new();
         let mut honest = place.peer();
         let mut peer = place.peer();
@@ -177,7 +202,9 @@ fn what_breaks_the_framing_ends_the_connection_and_no_other() {
         place.closes(&mut peer);
         let news = place.router.news();
         assert_eq!((news.strangers, news.disconnected), (0, true), "{bytes:?}");
-        honest.write_all(&frame(b"hello", false)).expect("it is read");
+        honest
+            .write_all(&frame(b"hello", false))
+            .expect("it is read");
         assert_eq!(place.receive().1, ["hello"]);
     }
 }
@@ -233,9 +260,15 @@ fn a_silent_peer_is_pinged_and_given_up_one_that_answers_is_kept() {
     }
     let mut asked = Vec::new();
     let _ = silent.read_to_end(&mut asked);
-    assert_eq!(asked, ping.repeat(3), "one for each interval until the time is over");
+    assert_eq!(
+        asked,
+        ping.repeat(3),
+        "one for each interval until the time is over"
+    );
     assert!(place.router.news().disconnected);
-    lively.write_all(&frame(b"still here", false)).expect("it is read");
+    lively
+        .write_all(&frame(b"still here", false))
+        .expect("it is read");
     assert_eq!(place.receive().1, ["still here"]);
 }
 
@@ -276,7 +309,8 @@ fn a_peer_that_only_pings_and_never_reads_costs_bounded_memory() {
 fn a_peer_that_is_gone_leaves_what_it_sent() {
     let mut place = Place::new();
     let mut peer = place.peer();
-    peer.write_all(&frame(b"the last word", false)).expect("it is read");
+    peer.write_all(&frame(b"the last word", false))
+        .expect("it is read");
     drop(peer);
     let (number, frames) = place.receive();
     assert_eq!(frames, ["the last word"]);
@@ -296,7 +330,10 @@ fn a_slow_reader_gets_everything_in_order_once_it_reads() {
     let (number, _) = place.receive();
     let job = |id: u64, len: usize| ToWorker::Job {
         session: 1,
-        key: crate::wire::JobKey { job: id, attempt: 1 },
+        key: crate::wire::JobKey {
+            job: id,
+            attempt: 1,
+        },
         service: 0,
         budget_ms: 5,
         body: vec![id as u8; len].into(),

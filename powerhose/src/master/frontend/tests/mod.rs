@@ -150,7 +150,7 @@ fn submit(sequence: u64) -> Submit {
 }
 
 /// The connections, sessions and terms of the OPENEDs.
-fn opened(actions: &[FrontendAction]) -> Vec<(u32, u64, &Opened)> {
+fn opened(actions: &[FrontendAction]) -> Vec<(u64, u64, &Opened)> {
     (actions.iter())
         .filter_map(|action| match action {
             FrontendAction::Send {
@@ -180,7 +180,7 @@ fn cancelled(actions: &[FrontendAction]) -> Vec<Ticket> {
         .collect()
 }
 
-fn replies(actions: &[FrontendAction]) -> Vec<(u32, &Reply)> {
+fn replies(actions: &[FrontendAction]) -> Vec<(u64, &Reply)> {
     (actions.iter())
         .filter_map(|action| match action {
             FrontendAction::Send {
@@ -193,7 +193,7 @@ fn replies(actions: &[FrontendAction]) -> Vec<(u32, &Reply)> {
 }
 
 /// The numbers and codes of the REPLYs to a connection, which are all that is done.
-fn only_replies(actions: &[FrontendAction], to: u32) -> Vec<(u64, OutcomeCode)> {
+fn only_replies(actions: &[FrontendAction], to: u64) -> Vec<(u64, OutcomeCode)> {
     let replies = replies(actions);
     assert_eq!(replies.len(), actions.len(), "{actions:?}");
     (replies.into_iter())
@@ -204,7 +204,7 @@ fn only_replies(actions: &[FrontendAction], to: u32) -> Vec<(u64, OutcomeCode)> 
         .collect()
 }
 
-fn rejected(actions: &[FrontendAction]) -> Vec<(u32, u64, RejectReason)> {
+fn rejected(actions: &[FrontendAction]) -> Vec<(u64, u64, RejectReason)> {
     (actions.iter())
         .filter_map(|action| match action {
             FrontendAction::Send {
