@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
@@ -23,6 +25,22 @@ const MAX_REMEMBERED: usize = 1024;
 pub(crate) struct ZapHandler {
     stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
+    is_dead: Arc<AtomicBool>,
+}
+
+/// Says so when the thread ends without having been told to. It is gone before the thread's socket: whoever is refused for want of an
+/// answer finds it said.
+struct Watch(Arc<AtomicBool>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+        if thread::panicking() {
+            tracing::error!(
+                "the thread that checks keys has died: nobody new is admitted over tcp until the master is restarted"
+            );
+        }
+    }
 }
 
 impl ZapHandler {
@@ -35,17 +53,23 @@ impl ZapHandler {
         socket.set_linger(0)?;
         socket.bind(ENDPOINT)?;
         let (stop, stopped) = UnixStream::pair()?;
-        let thread = (thread::Builder::new().name("powerhose-zap".to_owned()))
-            .spawn(move || serve(&socket, &stopped, &server))?;
+        let is_dead = Arc::new(AtomicBool::new(false));
+        let dies = Arc::clone(&is_dead);
+        let thread =
+            (thread::Builder::new().name("powerhose-zap".to_owned())).spawn(move || {
+                let _watch = Watch(dies);
+                serve(&socket, &stopped, &server);
+            })?;
         Ok(Self {
             stop: Some(stop),
             thread: Some(thread),
+            is_dead,
         })
     }
 
     /// Whether nobody answers any more.
     pub(crate) fn is_dead(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.is_dead.load(Ordering::Acquire)
     }
 }
 

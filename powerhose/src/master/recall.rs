@@ -94,12 +94,12 @@ impl Master {
                 continue;
             }
             self.counters.recalled += 1;
-            if job.used < job.attempts {
+            // One that is never handed back has been an attempt. The last one is kept for the loss of a worker.
+            if job.used + 1 < job.attempts {
                 self.give_up(id, CancelReason::Recalled);
                 self.enqueue_again(id);
             } else {
-                // Giving it to somebody else would be one attempt too many, unless the worker says that it has not
-                // started it.
+                // It goes to somebody else once the worker says that it has not started it.
                 self.call_off(id, Wanted::AskedBack, CancelReason::Recalled);
             }
         }

@@ -23,7 +23,13 @@ pub struct AllowList(Arc<Source>);
 #[derive(Debug)]
 enum Source {
     Fixed(HashSet<PublicKey>),
-    File { path: PathBuf, known: Mutex<Known> },
+    File {
+        path: PathBuf,
+        known: Mutex<Known>,
+    },
+    /// Panics when it is asked.
+    #[cfg(test)]
+    Broken,
 }
 
 impl Default for Source {
@@ -92,6 +98,8 @@ impl AllowList {
                 known.seen = Some(stamp);
                 Ok(known.keys.len())
             }
+            #[cfg(test)]
+            Source::Broken => Ok(0),
         }
     }
 
@@ -104,7 +112,15 @@ impl AllowList {
                 known.refresh(path);
                 known.keys.contains(key)
             }
+            #[cfg(test)]
+            Source::Broken => panic!("a list of keys that is broken on purpose"),
         }
+    }
+
+    /// A list that whoever looks at it dies of.
+    #[cfg(test)]
+    pub(crate) fn broken() -> Self {
+        Self(Source::Broken.into())
     }
 }
 

@@ -195,6 +195,62 @@ fn a_job_on_its_last_attempt_is_asked_back_and_goes_on_only_if_it_was_not_starte
     assert_eq!(bench.outcome(tickets[0]).expect("a result"), "done");
 }
 
+/// Three workers, a job for each that takes long, and one more that was sent ahead and recalled twice. Returns who has it now, and the
+/// job as it was sent first.
+fn recalled_twice(bench: &mut Bench) -> (Player, Sent, Sent) {
+    let workers = [(); 2].map(|()| bench.worker());
+    bench.take();
+    for _ in 0..32 {
+        for job in submit(bench, workers.len()) {
+            let worker = workers.iter().find(|worker| worker.session == job.session);
+            bench.finish(*worker.expect("one of them"), job.key, us(100));
+        }
+    }
+    assert_eq!(submit(bench, workers.len()).len(), workers.len());
+    bench.submit_plain();
+    let first = bench.job();
+    bench.advance(ms(50));
+    let second = bench.job();
+    assert_eq!((second.key.job, second.key.attempt), (first.key.job, 2));
+    assert_ne!(second.session, first.session);
+    bench.advance(ms(50));
+    let holder = workers
+        .into_iter()
+        .find(|worker| worker.session == second.session);
+    (holder.expect("one of them"), first, second)
+}
+
+#[test]
+fn recalls_leave_a_job_an_attempt_for_the_loss_of_its_worker() {
+    let mut bench = Bench::new();
+    let (holder, ..) = recalled_twice(&mut bench);
+    assert_eq!(bench.master.stats().counters.recalled, 2);
+    let third = bench.worker();
+    let sent = bench.jobs();
+    // Whoever has it now dies.
+    bench.lose(if sent.is_empty() { holder } else { third });
+    assert_eq!(bench.outcomes(), []);
+}
+
+#[test]
+fn a_job_without_attempts_to_spare_is_asked_back_until_the_worker_hands_it_back() {
+    let mut bench = Bench::new();
+    let (holder, first, second) = recalled_twice(&mut bench);
+    assert_eq!(
+        bench.cancels(),
+        [(holder.peer, second.key, CancelReason::Recalled)]
+    );
+    let third = bench.worker();
+    assert_eq!(bench.jobs(), []);
+    bench.return_job(holder, second.key);
+    let again = bench.job();
+    assert_eq!(
+        (again.session, again.key.job),
+        (third.session, first.key.job)
+    );
+    assert_eq!(again.key.attempt, 3, "numbers are not used again");
+}
+
 #[test]
 fn a_worker_alone_keeps_what_it_has_until_another_one_comes() {
     let mut bench = Bench::new();

@@ -92,12 +92,12 @@ impl Site {
 
     /// A client with these keys is refused and counted, and the log has as many lines more that say so.
     fn refuses_client(&self, keys: &[String], lines: usize) {
-        let (refused, logged) = (self.refused(), self.refusals_logged());
+        let (refused, logged) = (self.refused(), self.refusals_logged().len());
         let (code, stdout, stderr) = self.call("2s", keys);
         assert_eq!((code, stdout.as_str()), (Some(69), ""), "{stderr}");
         until("it is counted", || (self.refused() > refused).then_some(()));
         assert_eq!(
-            self.refusals_logged(),
+            self.refusals_logged().len(),
             logged + lines,
             "{}",
             self.master.log()
@@ -105,12 +105,11 @@ impl Site {
         self.serves();
     }
 
-    fn refusals_logged(&self) -> usize {
-        self.master
-            .log()
-            .lines()
-            .filter(|line| line.contains("refused "))
-            .count()
+    /// The lines of the log that say that somebody was refused.
+    fn refusals_logged(&self) -> Vec<String> {
+        let log = self.master.log();
+        let lines = log.lines().filter(|line| line.contains("refused "));
+        lines.map(str::to_owned).collect()
     }
 }
 
@@ -129,16 +128,54 @@ fn keys(place: &Place, own: &str, server: &str) -> Vec<String> {
         .to_vec()
 }
 
-#[test]
-fn plaintext_and_wrong_keys_are_refused() {
-    let site = Site::start();
-    // Both fail in the handshake, which is logged with their number at most every ten seconds.
-    site.refuses_client(&[], 1);
+/// A worker and a client with these keys try again and again, and meanwhile others are served. Returns the lines that the log has about
+/// them, and how many there may be if there is one in ten seconds.
+fn tries_again_and_again(site: &Site, keys: &[String]) -> (Vec<String>, usize) {
     let before = site.refused();
-    let (code, _, _) = site.call("2s", &keys(&site.place, "client", "stranger"));
-    assert_eq!(code, Some(69));
-    until("it is counted", || (site.refused() > before).then_some(()));
-    site.serves();
+    let mut worker = powerhose(site.place.worker_options().iter().map(String::as_str));
+    let worker = worker.args(["--connect", &site.backend, "--reconnect-limit", "10m"]);
+    let _worker = site.place.start(worker.args(keys));
+    let (code, stdout, stderr) = site.call("2s", keys);
+    assert_eq!((code, stdout.as_str()), (Some(69), ""), "{stderr}");
+    until("it has been refused several times", || {
+        site.serves();
+        (site.refused() >= before + 5).then_some(())
+    });
+    let lines = site.refusals_logged();
+    let report = report(&site.place).expect("a report");
+    assert_eq!(report.workers.len(), 1, "{:?}", report.workers);
+    let most = report.uptime_ms / 10_000 + 1;
+    (lines, usize::try_from(most).expect("a few"))
+}
+
+#[test]
+fn a_plaintext_peer_that_tries_again_and_again_is_logged_once() {
+    let site = Site::start();
+    let (lines, most) = tries_again_and_again(&site, &[]);
+    assert!((1..=most).contains(&lines.len()), "{lines:?}");
+    assert!(lines[0].contains("without CURVE"), "{lines:?}");
+}
+
+#[test]
+fn a_peer_with_a_wrong_key_of_the_master_that_tries_again_and_again_is_logged_once() {
+    let site = Site::start();
+    let (lines, most) = tries_again_and_again(&site, &keys(&site.place, "client", "stranger"));
+    assert!((1..=most).contains(&lines.len()), "{lines:?}");
+    assert!(lines[0].contains("wrong key of this master"), "{lines:?}");
+}
+
+#[test]
+fn a_key_on_no_list_that_tries_again_and_again_is_logged_once_for_each_socket() {
+    let site = Site::start();
+    let (lines, _) = tries_again_and_again(&site, &keys(&site.place, "stranger", "master"));
+    let public = fs::read_to_string(site.place.path("stranger.public")).expect("a file");
+    for socket in ["backend", "frontend"] {
+        let of_it = lines
+            .iter()
+            .filter(|line| line.contains(public.trim()) && line.contains(socket));
+        assert_eq!(of_it.count(), 1, "{lines:?}");
+    }
+    assert_eq!(lines.len(), 2, "{lines:?}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Jobs from clients to workers and back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,14 +11,25 @@ use powerhose::{Execute, ExecuteError, JobError, Report, Started};
 use crate::support::{LONG, Place, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_jobs_of_several_clients_come_back_each_to_its_own_caller() {
+async fn thousands_of_jobs_at_once_come_back_each_to_its_own_caller() {
+    const CLIENTS: usize = 3;
+    const JOBS: usize = 4_000;
     let place = Place::new();
     let master = place.master();
-    let _workers = [(); 2].map(|()| place.worker(2, |job| Ok(job.body().clone())));
+    let all_are_there = Arc::new(AtomicBool::new(false));
+    let _workers = [(); 2].map(|()| {
+        let all_are_there = Arc::clone(&all_are_there);
+        place.worker(2, move |job| {
+            while !all_are_there.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Ok(job.body().clone())
+        })
+    });
     let mut tasks = Vec::new();
-    for client in 0..3_u32 {
+    for client in 0..CLIENTS {
         let connection = Arc::new(place.client());
-        for number in 0..1_000_u32 {
+        for number in 0..JOBS {
             let connection = Arc::clone(&connection);
             tasks.push(tokio::spawn(async move {
                 let body = Bytes::from(format!("{client}/{number}"));
@@ -25,11 +38,18 @@ async fn many_jobs_of_several_clients_come_back_each_to_its_own_caller() {
             }));
         }
     }
+    let frontend = place.frontend();
+    let jobs = move || Report::ask(&frontend, LONG).expect("a report").jobs;
+    let all = CLIENTS * JOBS;
+    let are_under_way = move || eventually("all of them are under way", || jobs() == all);
+    let waited = tokio::task::spawn_blocking(are_under_way).await;
+    all_are_there.store(true, Ordering::Relaxed);
+    waited.expect("as many jobs");
     for task in tasks {
         task.await.expect("the right answer");
     }
     let report = Report::ask(&place.frontend(), LONG).expect("a report");
-    assert_eq!(report.counters["completed"], 3_000);
+    assert_eq!(report.counters["completed"], all as u64);
     assert_eq!(report.jobs, 0);
     assert_eq!(report.workers.len(), 2);
     drop(master);
@@ -124,7 +144,7 @@ async fn a_dropped_future_withdraws_the_job() {
     let _master = place.master();
     let _worker = place.worker(1, |job| {
         while !job.is_cancelled() {
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
         Err(JobError::cancelled())
     });

@@ -249,9 +249,9 @@ impl Job {
         }
     }
 
-    /// The attempt under way is called off. One that is recalled while there may be no other one is still waited for.
+    /// The attempt under way is called off. One that is recalled while there may be but one other is still waited for.
     pub(super) fn call_off(&mut self, reason: CancelReason) {
-        if reason != CancelReason::Recalled || self.used < self.allowed() {
+        if reason != CancelReason::Recalled || self.used + 1 < self.allowed() {
             self.at = None;
         }
     }

@@ -16,35 +16,32 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Counts some more, and says so in the log now and then. `is_dead`: nobody is there to admit anyone.
+    /// Counts some more, and says so in the log now and then. `is_dead`: nobody is there to admit anyone, which has been logged and is
+    /// reason enough.
     pub(super) fn note(&mut self, news: News, is_dead: bool, now: Time) {
         self.count += news.refused + news.not_listed;
-        self.unlogged += news.refused;
         if is_dead {
-            self.unlogged += news.not_listed;
+            return;
         }
+        self.unlogged += news.refused;
         if self.unlogged == 0 || now < self.quiet_until {
             return;
         }
         let unlogged = mem::take(&mut self.unlogged);
         self.quiet_until = now + LOG_EVERY;
-        if is_dead {
-            tracing::error!(
-                refused = unlogged,
-                "the thread that checks keys has ended: nobody is admitted over tcp until the master is restarted"
-            );
-        } else {
-            tracing::warn!(
-                refused = unlogged,
-                "refused connections over tcp: without CURVE, or with a wrong key of this master"
-            );
-        }
+        tracing::warn!(
+            refused = unlogged,
+            "refused connections over tcp: without CURVE, or with a wrong key of this master"
+        );
     }
 
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 }
+
+#[cfg(test)]
+mod dead_handler;
 
 #[cfg(test)]
 mod tests {
@@ -68,14 +65,17 @@ mod tests {
     #[test]
     fn what_the_handler_has_logged_is_not_logged_again() {
         let mut refusals = Refusals::default();
-        let one = News {
+        let not_listed = News {
             not_listed: 1,
             ..News::default()
         };
-        refusals.note(one, false, Time::ZERO);
+        refusals.note(not_listed, false, Time::ZERO);
+        let after_its_death = News {
+            refused: 1,
+            ..not_listed
+        };
+        refusals.note(after_its_death, true, Time::ZERO);
+        assert_eq!(refusals.count(), 3);
         assert_eq!(refusals.quiet_until, Time::ZERO, "nothing was logged");
-        refusals.note(one, true, Time::ZERO);
-        assert_eq!(refusals.count(), 2);
-        assert_eq!(refusals.quiet_until, Time::ZERO + LOG_EVERY);
     }
 }
