@@ -194,6 +194,7 @@ impl Driver {
             return true;
         }
         self.flush(now);
+        self.inbox.0.deliveries.look_after(now);
         self.tell_masters();
         self.rest();
         false
@@ -291,7 +292,7 @@ impl Driver {
                 Output::Closed => is_over = true,
             }
         }
-        self.inbox.0.deliveries.deliver(&mut self.outcomes);
+        self.inbox.0.deliveries.deliver(&mut self.outcomes, now);
         is_over
     }
 
@@ -373,7 +374,8 @@ impl Driver {
         self.sleeper.prepare();
         let dealers = || self.lines.iter().filter_map(|line| line.socket.as_ref());
         let due = dealers().filter_map(Dealer::next_deadline).min();
-        let due = [self.core.next_deadline(), due].into_iter().flatten().min();
+        let deadlines = [self.core.next_deadline(), due, self.inbox.0.deliveries.due()];
+        let due = deadlines.into_iter().flatten().min();
         let mut timeout = due.map(|at| at - self.clock.now());
         if is_stuck {
             timeout = Some(timeout.map_or(RETRY, |timeout| timeout.min(RETRY)));

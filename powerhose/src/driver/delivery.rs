@@ -1,57 +1,88 @@
 //! The way of outcomes back to their callers.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::driver::inbox::Outcome;
+use crate::time::Time;
 
 /// An outcome and who waits for it.
 pub(crate) type Delivery = (oneshot::Sender<Outcome>, Outcome);
 
+/// How long outcomes may wait for a caller's task to tell them: a few times what it takes to wake a thread.
+const PATIENCE: Duration = Duration::from_micros(100);
+
 /// Outcomes that have not reached their callers yet, for a moment.
 ///
-/// To wake a caller's thread costs a system call, and on a busy machine that thread then runs at once, with one outcome, while the
-/// others are not yet told. So the master wakes one caller, and whoever gets to it first, the master or that caller's task,
-/// tells all the others: what a task wakes on its own executor costs next to nothing, and the jobs that they hand in next come as
-/// one batch again.
+/// To wake a caller from another thread costs a system call, each time. So the master wakes one caller, whose task tells
+/// all the others: what a task wakes on its own executor costs next to nothing, and the jobs that they hand in next come as one
+/// batch again. That task may be slow to run, or on an executor of its own: outcomes that are left after [`PATIENCE`] the master
+/// tells itself.
 #[derive(Default)]
 pub(crate) struct Deliveries {
+    /// While there are some, a caller has been woken that will tell them.
     rest: Mutex<Vec<Delivery>>,
     is_any_left: AtomicBool,
+    /// Since when there are some, in nanoseconds.
+    since: AtomicU64,
 }
 
 impl Deliveries {
-    /// Tells each caller its outcome. When it returns, everything is told, or about to be by a caller's task.
-    pub(crate) fn deliver(&self, batch: &mut Vec<Delivery>) {
-        let Some((caller, outcome)) = batch.pop() else {
-            return;
-        };
-        if !batch.is_empty() {
-            self.with_rest(|rest| rest.append(batch));
-            self.is_any_left.store(true, Ordering::Release);
-        }
-        // A caller that is gone has its cancellation on the way.
-        let _ = caller.send(outcome);
-        self.help();
-    }
-
-    /// Tells the callers that are left, if there are any.
-    pub(crate) fn help(&self) {
-        if self.is_any_left.load(Ordering::Relaxed)
-            && self.is_any_left.swap(false, Ordering::Acquire)
-        {
-            for (caller, outcome) in self.with_rest(mem::take) {
-                let _ = caller.send(outcome);
+    /// Has each caller told its outcome.
+    pub(crate) fn deliver(&self, batch: &mut Vec<Delivery>, now: Time) {
+        while let Some((caller, outcome)) = batch.pop() {
+            {
+                let mut rest = self.rest();
+                if !rest.is_empty() {
+                    rest.push((caller, outcome));
+                    rest.append(batch);
+                    return;
+                }
+                if !batch.is_empty() {
+                    rest.append(batch);
+                    self.since.store(now.as_nanos(), Ordering::Relaxed);
+                    self.is_any_left.store(true, Ordering::Release);
+                }
+            }
+            // A caller that is gone has its cancellation on the way, and tells nobody.
+            if caller.send(outcome).is_err() {
+                batch.append(&mut self.rest());
             }
         }
     }
 
+    /// Tells the callers that are left, if there are any. To be called by whoever was told an outcome.
+    pub(crate) fn help(&self) {
+        if !self.is_any_left.load(Ordering::Acquire) {
+            return;
+        }
+        self.is_any_left.store(false, Ordering::Relaxed);
+        let rest = mem::take(&mut *self.rest());
+        for (caller, outcome) in rest {
+            let _ = caller.send(outcome);
+        }
+    }
+
+    /// When the master is to look after what is left.
+    pub(crate) fn due(&self) -> Option<Time> {
+        let since = || Time::from_nanos(self.since.load(Ordering::Relaxed));
+        (self.is_any_left.load(Ordering::Relaxed)).then(|| since() + PATIENCE)
+    }
+
+    /// Tells the callers that have been left for too long.
+    pub(crate) fn look_after(&self, now: Time) {
+        if self.due().is_some_and(|due| due <= now) {
+            self.help();
+        }
+    }
+
     /// Nothing that happens under the lock can panic half-way, so what a poisoned one guards is whole.
-    fn with_rest<T>(&self, act: impl FnOnce(&mut Vec<Delivery>) -> T) -> T {
-        act(&mut self.rest.lock().unwrap_or_else(PoisonError::into_inner))
+    fn rest(&self) -> MutexGuard<'_, Vec<Delivery>> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,8 +113,10 @@ mod tests {
         let deliveries = Deliveries::default();
         for count in [0, 1, 2, 100] {
             let (mut batch, mut outcomes) = batch(count);
-            deliveries.deliver(&mut batch);
+            deliveries.deliver(&mut batch, Time::ZERO);
             assert!(batch.is_empty());
+            assert_eq!(deliveries.due().is_some(), count > 1);
+            deliveries.help();
             assert_told(&mut outcomes);
         }
     }
@@ -91,22 +124,40 @@ mod tests {
     #[test]
     fn a_caller_that_is_gone_keeps_nobody_from_being_told() {
         let deliveries = Deliveries::default();
-        let (mut batch, mut outcomes) = batch(3);
-        drop(outcomes.pop());
-        deliveries.deliver(&mut batch);
+        for count in [1, 2, 3] {
+            let (mut batch, mut outcomes) = batch(count);
+            drop(outcomes.pop());
+            deliveries.deliver(&mut batch, Time::ZERO);
+            // Somebody was woken who is there to help.
+            assert!(outcomes.is_empty() || outcomes.iter_mut().any(|one| one.try_recv().is_ok()));
+            deliveries.help();
+        }
+    }
+
+    #[test]
+    fn what_nobody_tells_the_master_tells_after_a_while() {
+        let deliveries = Deliveries::default();
+        let (mut batch, mut outcomes) = batch(5);
+        deliveries.deliver(&mut batch, Time::ZERO);
+        let due = deliveries.due().expect("four are left");
+        deliveries.look_after(Time::ZERO);
+        assert!(deliveries.due().is_some(), "it is too soon");
+        deliveries.look_after(due);
+        assert_eq!(deliveries.due(), None);
         assert_told(&mut outcomes);
     }
 
     #[test]
-    fn whoever_comes_first_tells_the_others() {
+    fn while_one_has_been_woken_nobody_else_is() {
         let deliveries = Deliveries::default();
-        let (mut left, mut outcomes) = batch(5);
-        // As when the master is held up by waking the first caller.
-        deliveries.with_rest(|rest| rest.append(&mut left));
-        deliveries.is_any_left.store(true, Ordering::Release);
+        let (mut first, mut told) = batch(2);
+        let (mut second, mut later) = batch(2);
+        deliveries.deliver(&mut first, Time::ZERO);
+        deliveries.deliver(&mut second, Time::ZERO);
+        assert!(later.iter_mut().all(|one| one.try_recv().is_err()));
         deliveries.help();
-        assert_told(&mut outcomes);
-        deliveries.help();
+        assert_told(&mut told);
+        assert_told(&mut later);
     }
 
     #[test]
@@ -129,7 +180,7 @@ mod tests {
                     })
                 })
                 .collect();
-            deliveries.deliver(&mut batch);
+            deliveries.deliver(&mut batch, Time::ZERO);
             for (number, task) in (0..).zip(tasks) {
                 let outcome = executor.block_on(task).expect("no panic");
                 assert_eq!(outcome, Ok(Ok(Bytes::from(vec![number]))));

@@ -35,6 +35,7 @@ impl<'runner> Pending<'runner> {
         let (_, closed) = oneshot::channel();
         let outcome = std::mem::replace(&mut self.outcome, closed).blocking_recv();
         self.is_over = true;
+        self.inbox.deliveries().help();
         outcome.unwrap_or_else(lost)
     }
 }
@@ -54,6 +55,8 @@ impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             self.inbox.cancel(self.ticket);
+            // It may have been woken to tell others.
+            self.inbox.deliveries().help();
         }
     }
 }

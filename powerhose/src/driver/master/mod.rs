@@ -185,6 +185,7 @@ impl Driver {
             return true;
         }
         self.flush(now);
+        self.inbox.0.deliveries.look_after(now);
         self.rest();
         false
     }
@@ -395,7 +396,7 @@ impl Driver {
                 }
             }
         }
-        self.inbox.0.deliveries.deliver(&mut self.outcomes);
+        self.inbox.0.deliveries.deliver(&mut self.outcomes, now);
         is_over
     }
 
@@ -457,6 +458,7 @@ impl Driver {
             self.core.next_deadline(),
             self.sockets.next_deadline(),
             self.waiters.next_deadline(),
+            self.inbox.0.deliveries.due(),
             stop,
         ];
         deadlines.into_iter().flatten().min()
