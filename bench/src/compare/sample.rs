@@ -14,7 +14,7 @@ pub struct Sample {
     pub jobs: u64,
     /// How long they took together.
     pub elapsed: Duration,
-    /// How long each took, in nanoseconds; empty where they went through in windows.
+    /// How long each took, in nanoseconds; empty with more than one in flight.
     pub latencies: Histogram<u64>,
 }
 

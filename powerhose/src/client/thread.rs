@@ -374,7 +374,11 @@ impl Driver {
         self.sleeper.prepare();
         let dealers = || self.lines.iter().filter_map(|line| line.socket.as_ref());
         let due = dealers().filter_map(Dealer::next_deadline).min();
-        let deadlines = [self.core.next_deadline(), due, self.inbox.0.deliveries.due()];
+        let deadlines = [
+            self.core.next_deadline(),
+            due,
+            self.inbox.0.deliveries.due(),
+        ];
         let due = deadlines.into_iter().flatten().min();
         let mut timeout = due.map(|at| at - self.clock.now());
         if is_stuck {

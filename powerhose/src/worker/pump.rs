@@ -25,9 +25,9 @@ use crate::driver::wake::Sleeper;
 use crate::time::Time;
 use crate::wire::{FromWorker, JobKey, ToWorker, WireError};
 
-/// Messages received before the session is told. Enough to share one lock among many, few enough that a result which is ready
-/// does not wait long behind them: they take a few microseconds.
-const MESSAGES_PER_TURN: usize = 64;
+/// Messages received before the session is told. Enough to share one lock among many, few enough that the first one is worked on,
+/// and a result which is ready goes out, before all that has come is read.
+const MESSAGES_PER_TURN: usize = 16;
 
 /// How long the last messages may take to reach the master, after which the worker leaves without it.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);

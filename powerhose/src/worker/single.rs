@@ -27,10 +27,11 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// what waits there meanwhile are cancellations, and jobs that would only wait here.
 const RECEIVE_EVERY: Duration = Duration::from_micros(100);
 
-/// How long results may be held back while short jobs that were received already follow each other. Sent one by one, each would have
-/// libzmq's thread wake up for it, which costs more than such a job. A job that turns out to be long holds back what was done before
-/// it for [`PATIENCE`] at most, when the other thread stands in.
-const SEND_EVERY: Duration = Duration::from_micros(20);
+/// How long results may be held back while short jobs that were received already follow each other. Sent one by one, each would cost
+/// a system call and wake the master, which is more than such a job; sent all at the end, the master and the callers would have nothing
+/// to do until then. A job that turns out to be long holds back what was done before it for [`PATIENCE`] at most, when the
+/// other thread stands in.
+const SEND_EVERY: Duration = Duration::from_micros(8);
 
 /// The only slot.
 const SLOT: u16 = 0;

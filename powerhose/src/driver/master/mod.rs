@@ -44,12 +44,12 @@ use crate::master::{Action, Config, Event, Master, Stats, Ticket};
 use crate::time::Time;
 use crate::wire::ToWorker;
 
-/// The most jobs taken from the inbox in one turn. With a microsecond or two for each, messages of workers wait for them for a
-/// fraction of a millisecond.
-const JOBS_PER_TURN: usize = 256;
+/// The most jobs taken from the inbox in one turn. At its end what was decided goes out: few enough that workers and callers are
+/// at work on them while the master is at the next ones, enough to share what a turn costs.
+const JOBS_PER_TURN: usize = 16;
 
 /// The most messages received from a socket in one turn, for the same reason.
-const MESSAGES_PER_TURN: usize = 256;
+const MESSAGES_PER_TURN: usize = 16;
 
 /// Turns without sleep after which the descriptors are looked at all the same: the monitor and workers' own sockets have no other
 /// way to be noticed while the backend keeps the thread busy.
@@ -58,7 +58,7 @@ const TURNS_PER_LOOK: u32 = 16;
 /// Turns that leave messages unreceived after which failed sends and passed deadlines are told to the core nevertheless. They come
 /// after what was received earlier, since a result that has arrived is worth more; but not never, when messages come
 /// faster than they are handled. A connection that is gone left at most 1,000 messages, and connections take turns.
-const TURNS_UNTIL_OVERDUE: u32 = 64;
+const TURNS_UNTIL_OVERDUE: u32 = 1024;
 
 /// Starts the thread. `frontend` holds the settings of the frontend that a standalone master listens at.
 ///

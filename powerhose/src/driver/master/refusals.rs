@@ -97,6 +97,10 @@ mod tests {
         };
         refusals.note(after_its_death, true, Time::ZERO);
         assert_eq!(refusals.count(), 3);
-        assert_eq!(refusals.over_tcp.quiet_until, Time::ZERO, "nothing was logged");
+        assert_eq!(
+            refusals.over_tcp.quiet_until,
+            Time::ZERO,
+            "nothing was logged"
+        );
     }
 }
