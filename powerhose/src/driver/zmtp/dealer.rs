@@ -1,6 +1,7 @@
 //! A socket that connects to a unix socket, again and again if need be.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(in crate::driver) struct Dealer {
     /// What was sent before the handshake was done.
     waiting: Outlet,
     news: Broken,
+    /// It was said that what listens there speaks something else.
+    has_warned: bool,
 }
 
 enum Line {
@@ -65,6 +68,7 @@ impl Dealer {
             is_spent: false,
             waiting: Outlet::default(),
             news: Broken::default(),
+            has_warned: false,
         };
         dealer.try_connect()?;
         Ok(dealer)
@@ -117,7 +121,10 @@ impl Dealer {
                 }
                 Ok(Step::Starved) => self.is_reading = false,
                 Err(violation) => {
-                    tracing::warn!(path = %self.path.display(), %violation, "what listens there is no peer of this protocol");
+                    if !mem::replace(&mut self.has_warned, true) {
+                        let path = self.path.display();
+                        tracing::warn!(%path, %violation, "what listens there is no peer of this protocol");
+                    }
                     self.lose();
                     return false;
                 }
@@ -187,7 +194,7 @@ impl Dealer {
 
     /// What became of connections since the last call.
     pub(in crate::driver) fn news(&mut self) -> Broken {
-        std::mem::take(&mut self.news)
+        mem::take(&mut self.news)
     }
 
     /// Whether there is something that [`news`](Self::news) will tell.

@@ -10,8 +10,9 @@ use rustix::io::{Errno, read};
 use super::frame::{Head, MAX_HEAD};
 use super::{COPY_LIMIT, Violation, command, greeting};
 
-/// The bytes read at once. One connection after the other, all connections of a socket share the memory.
-const LEN: usize = 64 * 1024;
+/// The bytes read at once, from one connection after the other: few enough that a peer which sends as fast as it can does not hold up the
+/// others for long. All connections of a socket share the memory.
+const LEN: usize = 32 * 1024;
 
 /// What was read from a connection and not looked at yet.
 pub(super) struct Inlet {

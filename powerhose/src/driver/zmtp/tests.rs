@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use super::*;
 use crate::driver::frames::{Parcel, Sending};
@@ -361,6 +363,43 @@ fn a_slow_reader_gets_everything_in_order_once_it_reads() {
         }
         let mut frames = reader.messages.remove(0);
         assert_eq!(ToWorker::decode(&mut frames, usize::MAX), Ok(expected));
+    }
+}
+
+proptest! {
+    /// Bytes that follow the protocol for a while, then do not, in pieces of any size.
+    #[test]
+    fn no_bytes_harm_the_router_or_another_peer(
+        follows in 0_usize..4,
+        noise in vec(any::<u8>(), 0..300),
+        cut in 1_usize..100,
+    ) {
+        let mut place = Place::new();
+        let mut honest = place.peer();
+        let mut peer = place.stranger();
+        let mut bytes = Vec::new();
+        if follows > 0 {
+            bytes.extend(greeting::ours());
+        }
+        if follows > 1 {
+            command::write_ready(&mut bytes, Role::Dealer);
+        }
+        if follows > 2 {
+            bytes.extend(frame(b"a message", noise.len() % 2 == 0));
+        }
+        bytes.extend(noise);
+        for piece in bytes.chunks(cut) {
+            // It may have been shown the door.
+            if peer.write_all(piece).is_err() {
+                break;
+            }
+            place.look();
+        }
+        drop(peer);
+        honest.write_all(&frame(b"hello", false)).expect("it is read");
+        while !place.look().iter().any(|(_, frames)| frames == &["hello"]) {
+            place.wait();
+        }
     }
 }
 
