@@ -1,22 +1,29 @@
 //! The last messages of a socket that is closed.
 
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::connection::Connection;
 use super::outlet::Written;
+use crate::driver::clock::Clock;
 use crate::driver::poll::{Poll, wait};
+use crate::time::Time;
 
 /// Until when a closed socket goes on delivering.
-pub(super) struct Deadline(Instant);
+pub(super) struct Deadline {
+    clock: Clock,
+    until: Time,
+}
 
 impl Deadline {
     pub(super) fn new(linger: Duration) -> Self {
-        Self(Instant::now() + linger)
+        let clock = Clock::new();
+        let until = clock.now() + linger;
+        Self { clock, until }
     }
 
     fn left(&self) -> Option<Duration> {
-        let left = self.0.saturating_duration_since(Instant::now());
+        let left = self.until - self.clock.now();
         (!left.is_zero()).then_some(left)
     }
 
