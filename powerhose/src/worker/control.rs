@@ -126,10 +126,61 @@ impl Control {
         self.dealer.as_ref().and_then(Dealer::next_deadline)
     }
 
-    /// Has a poll look for input.
+    /// Has a poll look for what there is to do: input, or only room while a message waits for it.
     pub(super) fn watch<'fd>(&'fd self, poll: &mut Poll<'fd>) {
-        if let Some(dealer) = &self.dealer {
-            dealer.watch(poll);
+        match &self.dealer {
+            Some(dealer) if self.stuck => dealer.watch_for_room(poll),
+            Some(dealer) => {
+                dealer.watch(poll);
+            }
+            None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::clock::Clock;
+    use crate::driver::endpoint::Reach;
+    use crate::driver::poll::wait;
+    use crate::driver::socket::{Origin, Router};
+    use crate::wire::ToWorker;
+
+    #[test]
+    fn a_message_that_waits_for_room_is_not_woken_for_input_that_waits_too() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = format!("ipc://{}/m", directory.path().display());
+        let endpoint = Endpoint::to_bind(&path, Reach::Loopback).expect("an endpoint");
+        let context = zmq::Context::new();
+        let clock = Clock::new();
+        let mut master = Router::new(&context, &OPTIONS, "master");
+        master.bind(&endpoint).expect("it is free");
+        let mut control = Control::new(context, endpoint, None);
+        control.open().expect("a socket");
+        let heartbeat = || FromWorker::Heartbeat { session: 1 };
+        control.send(heartbeat());
+        let connection = loop {
+            master.look_again();
+            if let Some(Origin::Connection(connection)) = master.receive(&mut Vec::new()) {
+                break connection;
+            }
+            assert!(!control.receive(&mut Vec::new()));
+            control.write(clock.now());
+        };
+        let mut parcel = Parcel::default();
+        parcel.for_worker(ToWorker::Heartbeat { session: 1 });
+        master.send(connection, &mut parcel);
+        master.flush(clock.now());
+        while !control.is_stuck() {
+            control.send(heartbeat());
+        }
+        let mut poll = Poll::default();
+        control.watch(&mut poll);
+        assert_eq!(wait(&mut poll, Some(Duration::ZERO)).ok(), Some(()));
+        assert!(
+            !poll.is_ready(0),
+            "it would not be received, only asked for again"
+        );
     }
 }

@@ -249,7 +249,9 @@ impl Pump {
         let mut poll = Poll::default();
         let wake_up = poll.add(sleeper.fd());
         control.watch(&mut poll);
-        let own = own.as_ref().filter(|_| self.standing.is_up());
+        // Nor is it received from while something waits for room in it.
+        let own = own.as_ref();
+        let own = own.filter(|own| self.standing.is_up() && !own.is_stuck());
         let own = own.map(|own| (own, own.watch(&mut poll)));
         for fd in signals.iter().flat_map(Signals::fds) {
             poll.add(fd);

@@ -135,6 +135,20 @@ impl Dealer {
         }
     }
 
+    /// Has a poll look for room alone: for whoever cannot receive before it has sent.
+    pub(crate) fn watch_for_room<'fd>(&'fd self, poll: &mut Poll<'fd>) {
+        match &self.inner {
+            Inner::Ipc(dealer) => {
+                if let Some((fd, _)) = dealer.interest() {
+                    poll.add_for_room(fd);
+                }
+            }
+            Inner::Tcp(dealer, _) => {
+                poll.add(dealer.fd());
+            }
+        }
+    }
+
     /// Takes note of what the poll has found.
     pub(crate) fn note(&self, poll: &Poll<'_>, places: Places) {
         let is_ready = |place: Option<usize>| place.is_some_and(|place| poll.is_ready(place));

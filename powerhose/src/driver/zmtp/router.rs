@@ -36,7 +36,7 @@ pub(in crate::driver) struct Router {
     options: Options,
     listeners: Vec<Listener>,
     peers: FxHashMap<u64, Peer>,
-    /// The number of the next connection. Tokens below it that are no peers' are listeners'.
+    /// The number of the next connection.
     next: u64,
     /// Connections that may have something to read.
     readable: VecDeque<u64>,
