@@ -27,9 +27,12 @@ impl Stage {
         Ok((key, header))
     }
 
-    /// Sends a message where the protocol says: jobs to the worker's own socket, if it has one.
+    /// Sends a message where the protocol says: jobs, and what must not overtake them, to the worker's own socket, if it has one.
     pub(super) fn send(&mut self, message: ToWorker) -> Result<(), Flaw> {
-        let own = matches!(message, ToWorker::Job { .. } | ToWorker::Cancel { .. });
+        let own = matches!(
+            message,
+            ToWorker::Job { .. } | ToWorker::Cancel { .. } | ToWorker::Drain { .. }
+        );
         let mut parcel = Parcel::default();
         parcel.for_worker(message);
         self.post(parcel, own)

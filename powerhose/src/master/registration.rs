@@ -33,6 +33,8 @@ pub(super) enum Farewell {
     Silent,
     /// The worker said so.
     Left,
+    /// The worker said so, and has answered every job that reached it.
+    Drained,
     /// Its mail piled up.
     Overflow,
     /// It registered something else over another connection.
@@ -40,6 +42,16 @@ pub(super) enum Farewell {
 }
 
 impl Farewell {
+    /// What a worker's DISCONNECT says.
+    pub(super) fn told(reason: DisconnectReason) -> Self {
+        match reason {
+            DisconnectReason::Drained => Self::Drained,
+            DisconnectReason::Shutdown | DisconnectReason::Overflow | DisconnectReason::Silent => {
+                Self::Left
+            }
+        }
+    }
+
     /// Whether what the worker was doing may be why.
     pub(super) fn is_death(self) -> bool {
         matches!(self, Self::Lost | Self::Silent)
@@ -342,6 +354,15 @@ impl Master {
             self.dispatch_service(service, now);
         }
         self.replace(key);
+        self.confirm_drain(key);
+    }
+
+    /// Tells a worker that it gets nothing more, where its jobs go: so this comes after the last of them.
+    fn confirm_drain(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.workers.get(key) {
+            let session = key.session;
+            self.send(worker.job_peer(), ToWorker::Drain { session });
+        }
     }
 
     /// Ends a session: its jobs go elsewhere.
@@ -352,7 +373,7 @@ impl Master {
         let reason = match farewell {
             Farewell::Silent => Some(DisconnectReason::Silent),
             Farewell::Overflow => Some(DisconnectReason::Overflow),
-            Farewell::Lost | Farewell::Left | Farewell::Replaced => None,
+            Farewell::Lost | Farewell::Left | Farewell::Drained | Farewell::Replaced => None,
         };
         if let Some(reason) = reason {
             self.send(
@@ -362,6 +383,9 @@ impl Master {
                     reason,
                 },
             );
+        }
+        if farewell == Farewell::Drained {
+            self.never_arrived(&worker.in_flight);
         }
         let jobs = wanted_jobs(&worker.in_flight);
         if farewell.is_death() {

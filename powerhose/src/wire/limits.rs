@@ -33,6 +33,8 @@ pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(1);
 pub const DEFAULT_MISSES: u32 = 3;
 /// How long a worker waits for the answer to REGISTER before it opens a new connection.
 pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a worker that has nothing left to do waits for the master's answer to DRAIN before it leaves all the same.
+pub const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
 /// How often a worker or client may REGISTER or OPEN over connections of its session, in the long run.
 pub const REGISTER_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it may at once.

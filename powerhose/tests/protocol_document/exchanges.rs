@@ -66,6 +66,7 @@ fn the_worked_exchange_is_what_the_codec_reads_and_writes() {
             "result 100000000/1 ok: 144",
             "drain",
             "job 200000000/1 for 1500 ms: 13",
+            "drain",
             "result 200000000/1 returned: ",
             "disconnect drained",
         ]
@@ -185,6 +186,7 @@ fn told_by_master(message: &ToWorker) -> String {
     match message {
         ToWorker::Registered { session, .. } => format!("registered {session:x}"),
         ToWorker::Heartbeat { .. } => "heartbeat".into(),
+        ToWorker::Drain { .. } => "drain".into(),
         ToWorker::Job {
             key: JobKey { job, attempt },
             budget_ms,

@@ -146,8 +146,8 @@ fn many_small_jobs_are_all_answered_once() {
                 assert!(!twice, "job {job} was answered twice");
             }
             worker.stopper.drain();
-            worker.exit();
             assert_eq!(master.receive_farewell(), (0, DisconnectReason::Drained));
+            worker.exit();
         });
     }
 }

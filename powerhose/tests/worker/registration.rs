@@ -167,9 +167,9 @@ fn nothing_of_a_lost_masters_life_reaches_its_successor() {
             (_, other) => panic!("expected the new job's RESULT, got {other:?}"),
         }
         worker.stopper.drain();
-        worker.exit();
         // And nothing came in between.
         assert_eq!(master.receive_farewell(), (0, DisconnectReason::Drained));
+        worker.exit();
     });
 }
 

@@ -174,12 +174,13 @@ impl Master {
         unreachable!("it disconnects or the test fails");
     }
 
-    /// The next message that is neither a heartbeat nor DRAIN, which has no place in the order of two connections.
+    /// The next message that is neither a heartbeat nor DRAIN, which has no place in the order of two connections and is answered.
     fn receive_work(&self) -> FromWorker {
         loop {
-            let (_, message) = self.receive();
-            if !matches!(message, FromWorker::Drain { .. }) {
-                return message;
+            let (peer, message) = self.receive();
+            match message {
+                FromWorker::Drain { session } => self.send(&peer, ToWorker::Drain { session }),
+                message => return message,
             }
         }
     }
@@ -196,7 +197,10 @@ impl Master {
     }
 
     pub(crate) fn send(&self, peer: &Peer, message: ToWorker) {
-        let is_work = matches!(message, ToWorker::Job { .. } | ToWorker::Cancel { .. });
+        let is_work = matches!(
+            message,
+            ToWorker::Job { .. } | ToWorker::Cancel { .. } | ToWorker::Drain { .. }
+        );
         let mut frames = vec![Vec::new()];
         let rest = message.encode(&mut frames[0]);
         let rest = [rest.body, rest.metadata].into_iter().flatten();

@@ -9,6 +9,7 @@ rejected.
 
 import ctypes
 import json
+import math
 import os
 import random
 import signal
@@ -29,7 +30,7 @@ UNKNOWN_SESSION, INVALID_REGISTRATION, TOO_MANY_WORKERS, MASTER_DRAINING = 3, 5,
 RECALLED = 4
 DRAINED = 2
 
-REGISTER_TIMEOUT = 2.0
+REGISTER_TIMEOUT, DRAIN_PATIENCE = 2.0, 1.0
 BACKOFF_FIRST, BACKOFF_LIMIT, RECONNECT_LIMIT = 0.05, 5.0, 60.0
 LAST_WORDS = 1000
 
@@ -77,6 +78,7 @@ class Worker:
         self.waiting = deque()
         self.leaving = False
         self.draining = False
+        self.dismissed = False
         # SIGTERM ends a wait through this pair.
         self.signals, self.signalled = socketpair()
         self.signals.setblocking(False)
@@ -199,6 +201,7 @@ class Worker:
 
     def serve(self):
         heard = pinged = time.monotonic()
+        quiet_at = math.inf
         while True:
             # Everything that has arrived counts before silence is judged.
             while self.socket.poll(0):
@@ -209,10 +212,12 @@ class Worker:
                 self.draining = True
                 print("draining", flush=True)
                 self.send(DRAIN)
+                quiet_at = time.monotonic() + DRAIN_PATIENCE
                 for job in self.waiting:
                     self.result(job[0], job[1], RETURNED)
                 self.waiting.clear()
-            if self.draining and not self.waiting:
+            # Until the master has answered, a job may have crossed DRAIN.
+            if self.draining and not self.waiting and (self.dismissed or time.monotonic() >= quiet_at):
                 self.send(DISCONNECT, code=DRAINED)
                 return
             now = time.monotonic()
@@ -226,7 +231,8 @@ class Worker:
                 # The master could not be heard in the meantime.
                 heard = time.monotonic()
                 continue
-            message = self.receive(min(pinged + self.heartbeat, heard + self.silence))
+            due = min(pinged + self.heartbeat, heard + self.silence)
+            message = self.receive(min(due, quiet_at) if self.draining else due)
             if message is not None and self.handle(message):
                 heard = time.monotonic()
 
@@ -251,7 +257,7 @@ class Worker:
                     break
         elif command == DRAIN:
             # What is waiting is done first, then serve() says good-bye.
-            self.draining = self.leaving = True
+            self.draining = self.leaving = self.dismissed = True
         elif command == DISCONNECT or (command == REJECTED and code == UNKNOWN_SESSION):
             raise MasterLost
         return True

@@ -45,7 +45,7 @@ class Master:
         self.pings = 0
 
     def receive(self) -> wire.FromWorker:
-        """The next message that is no ping; pings are answered."""
+        """The next message that is no ping; pings and DRAIN are answered."""
         while True:
             assert self.socket.poll(PATIENCE * 1000), "the worker is silent"
             peer, *frames = self.socket.recv_multipart()
@@ -55,6 +55,8 @@ class Master:
                 self._send_to(peer, wire.Heartbeat(message.session))
                 continue
             self.peer = peer
+            if isinstance(message, wire.Drain):
+                self._send_to(peer, wire.Drain(message.session))
             return message
 
     def _send_to(self, peer: bytes, message: wire.ToWorker) -> None:

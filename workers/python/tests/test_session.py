@@ -7,7 +7,7 @@ from powerhose import Cause
 from powerhose.wire import CancelReason, DisconnectReason, RejectReason, ResultCode
 from powerhose.wire import worker as wire
 from powerhose.wire.control import Offer, Rejection, RunningJob, Terms
-from powerhose.wire.limits import BACKOFF_FIRST, BACKOFF_LIMIT, REGISTER_TIMEOUT
+from powerhose.wire.limits import BACKOFF_FIRST, BACKOFF_LIMIT, DRAIN_PATIENCE, REGISTER_TIMEOUT
 from powerhose.worker.session import CancelSlot, Config, Leave, Open, Send, Session, Start
 
 TERMS = Terms(heartbeat_ms=1000, misses=3, max_body=100)
@@ -178,11 +178,36 @@ def test_told_to_leave_it_hands_back_what_waits_and_finishes_what_runs() -> None
     driven.register()
     driven.job(1)
     driven.job(2)
-    driven.session.drain()
+    driven.session.drain(driven.now)
     assert driven.out() == [wire.Drain(7), answer(2, ResultCode.RETURNED)]
     assert driven.job(3) == [answer(3, ResultCode.RETURNED)]
+    assert driven.hear(wire.Drain(7)) == []
     *said, leave = driven.finish()
     assert said == [ok(1), wire.Disconnect(7, DisconnectReason.DRAINED)]
+    assert leave.exit.cause == Cause.DRAINED
+
+
+def test_with_nothing_to_do_it_hands_back_what_crossed_its_drain() -> None:
+    driven = Driven()
+    driven.register()
+    driven.session.drain(driven.now)
+    assert driven.out() == [wire.Drain(7)]
+    assert driven.job(1) == [answer(1, ResultCode.RETURNED)]
+    said, leave = driven.hear(wire.Drain(7))
+    assert said == wire.Disconnect(7, DisconnectReason.DRAINED)
+    assert leave.exit.cause == Cause.DRAINED
+
+
+def test_a_drain_without_an_answer_ends_it_all_the_same() -> None:
+    driven = Driven()
+    driven.register()
+    driven.session.drain(driven.now)
+    told_at = driven.now
+    driven.out()
+    outputs = driven.wait(DRAIN_PATIENCE / 2)
+    assert outputs == [] and driven.session.next_deadline == told_at + DRAIN_PATIENCE
+    *_, said, leave = driven.wait()
+    assert said == wire.Disconnect(7, DisconnectReason.DRAINED)
     assert leave.exit.cause == Cause.DRAINED
 
 
@@ -199,7 +224,7 @@ def test_dismissed_by_the_master_it_does_what_waits_first() -> None:
 def test_told_to_leave_without_a_master_it_goes_at_once() -> None:
     driven = Driven()
     driven.out()
-    driven.session.drain()
+    driven.session.drain(driven.now)
     (leave,) = driven.out()
     assert isinstance(leave, Leave)
 

@@ -25,7 +25,7 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         "sigterm-idle",
         "draining",
-        "after SIGTERM a worker without jobs sends DRAIN, then DISCONNECT drained, and exits with 0",
+        "after SIGTERM a worker sends DRAIN, hands back a JOB that crossed it, and after the master's DRAIN sends DISCONNECT drained and exits with 0",
         sigterm_idle,
     ),
     check(
@@ -33,6 +33,12 @@ pub(super) const CHECKS: &[Check] = &[
         "draining",
         "after SIGTERM a running job is finished, waiting and later ones come back as RESULT returned",
         sigterm_busy,
+    ),
+    check(
+        "sigterm-unanswered",
+        "draining",
+        "after SIGTERM a worker without jobs whose DRAIN is not answered sends DISCONNECT drained all the same, and exits with 0",
+        sigterm_unanswered,
     ),
     check(
         "sigterm-alone",
@@ -54,12 +60,23 @@ fn drain_idle(stage: &mut Stage) -> Result<(), Flaw> {
     stage.farewell()
 }
 
+/// What becomes of the worker's DRAIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    /// None is due.
+    No,
+    /// It is answered, after a job that was on its way.
+    Answered,
+    Unanswered,
+}
+
 /// Waits for a RESULT for each job, of one of the codes allowed for it, then for the good-bye.
 fn settle(
     stage: &mut Stage,
     mut held: HashMap<JobKey, &'static [ResultCode]>,
-    mut owes_drain: bool,
+    announced: Announced,
 ) -> Result<(), Flaw> {
+    let mut owes_drain = announced != Announced::No;
     let expected = "a RESULT for each job before DISCONNECT drained";
     // DISCONNECT follows the RESULTs, and two connections have no common order.
     let ordered = !stage.takes_jobs_itself();
@@ -68,7 +85,13 @@ fn settle(
         match &letter.message {
             Ok(FromWorker::Result { key, code, .. })
                 if held.remove(key).is_some_and(|codes| codes.contains(code)) => {}
-            Ok(FromWorker::Drain { .. }) if owes_drain => owes_drain = false,
+            Ok(FromWorker::Drain { .. }) if owes_drain => {
+                owes_drain = false;
+                if announced == Announced::Answered {
+                    held.insert(stage.job(b"echo crossed")?, &[ResultCode::Returned]);
+                    drain(stage)?;
+                }
+            }
             Ok(FromWorker::Disconnect {
                 reason: DisconnectReason::Drained,
                 ..
@@ -93,22 +116,22 @@ fn drain_busy(stage: &mut Stage) -> Result<(), Flaw> {
     }
     let waiting = stage.job(b"echo waiting")?;
     held.insert(waiting, &[ResultCode::Ok, ResultCode::Returned]);
-    if stage.takes_jobs_itself() {
-        // DRAIN comes over another connection than the jobs, and must not overtake them here.
-        stage.pause(Duration::from_millis(100));
-    }
     drain(stage)?;
-    if !stage.takes_jobs_itself() {
-        let late = stage.job(b"echo late")?;
-        held.insert(late, &[ResultCode::Returned]);
-    }
-    settle(stage, held, false)
+    let late = stage.job(b"echo late")?;
+    held.insert(late, &[ResultCode::Returned]);
+    settle(stage, held, Announced::No)
 }
 
 fn sigterm_idle(stage: &mut Stage) -> Result<(), Flaw> {
     stage.at_work(&CALM)?;
     stage.terminate();
-    settle(stage, HashMap::new(), true)
+    settle(stage, HashMap::new(), Announced::Answered)
+}
+
+fn sigterm_unanswered(stage: &mut Stage) -> Result<(), Flaw> {
+    stage.at_work(&CALM)?;
+    stage.terminate();
+    settle(stage, HashMap::new(), Announced::Unanswered)
 }
 
 fn sigterm_busy(stage: &mut Stage) -> Result<(), Flaw> {
@@ -122,7 +145,7 @@ fn sigterm_busy(stage: &mut Stage) -> Result<(), Flaw> {
     // Nothing tells that the handlers have started.
     stage.pause(Duration::from_millis(700));
     stage.terminate();
-    settle(stage, held, true)
+    settle(stage, held, Announced::Answered)
 }
 
 fn sigterm_alone(stage: &mut Stage) -> Result<(), Flaw> {

@@ -1,6 +1,8 @@
 //! Leaving in order.
 
 use super::{Link, Output, Session};
+use crate::time::Time;
+use crate::wire::limits::DRAIN_PATIENCE;
 use crate::wire::{DisconnectReason, FromWorker};
 use crate::worker::Exit;
 
@@ -47,10 +49,13 @@ impl Leaving {
 
 impl Session {
     /// Takes no more work. The first reason to leave is the one that [`Output::Exit`] gives.
-    pub(super) fn leave(&mut self, leaving: Leaving) {
-        let first = self.leaving.is_none();
-        if first && leaving.announce && matches!(self.link, Link::Up(_)) {
-            self.send(FromWorker::Drain { session: self.id });
+    pub(super) fn leave(&mut self, leaving: Leaving, now: Time) {
+        if leaving.announce {
+            if self.leaving.is_none() && matches!(self.link, Link::Up(_)) {
+                self.announce(now);
+            }
+        } else if let Link::Up(up) = &mut self.link {
+            up.quiet_at = Some(now);
         }
         if leaving.hand_back {
             // Only a connection that is up has waiting jobs.
@@ -59,18 +64,38 @@ impl Session {
             }
         }
         self.leaving.get_or_insert(leaving);
-        self.settle();
+        self.settle(now);
+    }
+
+    /// Tells the master, over a connection that is up, and waits for its answer: a job may have crossed the message.
+    pub(super) fn announce(&mut self, now: Time) {
+        self.send(FromWorker::Drain { session: self.id });
+        if let Link::Up(up) = &mut self.link {
+            up.quiet_at = Some(now + DRAIN_PATIENCE);
+        }
+    }
+
+    fn is_working(&self) -> bool {
+        !self.slots.all_free() || !self.waiting.is_empty()
+    }
+
+    /// When a worker that has nothing left to do no longer waits for the master's answer to DRAIN.
+    pub(super) fn parts_at(&self) -> Option<Time> {
+        match &self.link {
+            Link::Up(up) if self.leaving.is_some() && !self.is_working() => up.quiet_at,
+            _ => None,
+        }
     }
 
     /// Goes as far towards the exit as the work that is left allows.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, now: Time) {
         let Some(leaving) = &self.leaving else {
             return;
         };
-        let working = !self.slots.all_free() || !self.waiting.is_empty();
+        let working = self.is_working();
         let owed = !self.kept.is_empty() || self.slots.busy().any(|job| job.wanted);
-        match self.link {
-            Link::Up(_) if working => {}
+        match &self.link {
+            Link::Up(up) if working || up.quiet_at.is_none_or(|at| at > now) => {}
             Link::Backoff { .. } | Link::Registering { .. } if owed => {}
             Link::Backoff { .. } | Link::Registering { .. } | Link::Parted if working => {
                 self.link = Link::Parted;

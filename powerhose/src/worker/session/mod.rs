@@ -22,12 +22,13 @@
 //! | JOB | counted | counted | starts, waits, or RESULT expired, unknown-service, returned | RESULT returned |
 //! | CANCEL of a waiting job | counted | counted | RESULT cancelled, or returned if recalled | the same |
 //! | CANCEL of a started job | counted | counted | its handler is told, unless recalled | the same |
-//! | DRAIN | counted | counted | → Draining; what waits is still done | no change |
+//! | DRAIN | counted | counted | → Draining; what waits is still done | no more jobs come: when nothing is left to do DISCONNECT, → Exited |
 //! | DISCONNECT | counted | counted | the jobs are cancelled, their results dropped, → Backoff | the same, then only handlers are waited for |
 //! | any message of another session | counted | counted | counted | counted |
-//! | a handler is done | its result is kept | its result is kept | RESULT, the next job starts | RESULT; after the last one DISCONNECT, → Exited |
+//! | a handler is done | its result is kept | its result is kept | RESULT, the next job starts | RESULT; after the last one, and the master's DRAIN, DISCONNECT, → Exited |
 //! | told to drain, `max_jobs`, `max_age` | → Exited, unless owed or working | the same | DRAIN, RESULT returned for what waits, → Draining | RESULT returned for what waits |
 //! | told to stop | → Exited | → Exited | DISCONNECT, → Exited | DISCONNECT, → Exited |
+//! | DRAIN not answered for [`DRAIN_PATIENCE`](crate::wire::limits::DRAIN_PATIENCE) | - | - | - | as if it were |
 //! | ping due | - | - | HEARTBEAT | HEARTBEAT |
 //! | master silent for too long | - | - | what waits is dropped, → Backoff | the same |
 //! | REGISTER not answered | - | → Backoff | - | - |
@@ -140,6 +141,8 @@ struct Up {
     /// How long the master may be silent.
     silence: Duration,
     max_body: u64,
+    /// From when on no more jobs come: the master has said so, or has had the time to. `None` until the master is told to send none.
+    quiet_at: Option<Time>,
 }
 
 impl Session {
@@ -181,7 +184,7 @@ impl Session {
                 elapsed,
                 body,
             } => self.finished(slot, code, elapsed, body, now),
-            Input::Drain => self.leave(Leaving::drained()),
+            Input::Drain => self.leave(Leaving::drained(), now),
             Input::Stop => self.stop(),
             Input::Tick => self.tick(now),
         }
@@ -198,7 +201,10 @@ impl Session {
             Link::Backoff { until } | Link::Registering { until } => {
                 Some((*until).min(self.reconnect.give_up_at()))
             }
-            Link::Up(up) => Some(up.ping_at.min(up.lost_at())),
+            Link::Up(up) => [Some(up.ping_at.min(up.lost_at())), self.parts_at()]
+                .into_iter()
+                .flatten()
+                .min(),
             Link::Parted => None,
             Link::Exited => return None,
         };
@@ -257,7 +263,7 @@ impl Session {
             .next_deadline()
             .map_or(Duration::ZERO, |due| now.since(due));
         if (self.retire_at).is_some_and(|at| at <= now) && self.leaving.is_none() {
-            self.leave(Leaving::retired());
+            self.leave(Leaving::retired(), now);
         }
         if self.watch_at.is_some_and(|at| at <= now) {
             self.watch(now);
@@ -282,6 +288,9 @@ impl Session {
                 }
             }
             Link::Parted | Link::Exited => {}
+        }
+        if self.parts_at().is_some_and(|at| at <= now) {
+            self.settle(now);
         }
     }
 

@@ -55,7 +55,7 @@ impl Session {
         self.link = Link::Backoff {
             until: now + self.reconnect.delay(&mut self.rng),
         };
-        self.settle();
+        self.settle(now);
     }
 
     pub(super) fn registered(&mut self, session: u64, terms: &Registered, now: Time) {
@@ -75,14 +75,15 @@ impl Session {
             heartbeat,
             silence: heartbeat * terms.misses.max(1),
             max_body: terms.max_body,
+            quiet_at: None,
         });
         if self.leaving.is_some() {
-            self.send(FromWorker::Drain { session });
+            self.announce(now);
         }
         for answer in std::mem::take(&mut self.kept) {
             self.answer(answer);
         }
-        self.settle();
+        self.settle(now);
     }
 
     /// The answer to REGISTER was no.
@@ -94,7 +95,7 @@ impl Session {
                 if self.leaving.is_none() {
                     self.register(now);
                 } else {
-                    self.settle();
+                    self.settle(now);
                 }
             }
             RejectReason::UnknownSession

@@ -43,7 +43,7 @@ impl Session {
                 self.take(job, now);
             }
             ToWorker::Cancel { key, reason, .. } => self.cancel(key, reason),
-            ToWorker::Drain { .. } => self.leave(Leaving::dismissed()),
+            ToWorker::Drain { .. } => self.leave(Leaving::dismissed(), now),
             ToWorker::Disconnect { .. }
             | ToWorker::Rejected {
                 reason: RejectReason::UnknownSession,
@@ -109,7 +109,7 @@ impl Session {
             self.watch_at = self.config.overrun.map(|overrun| now + overrun);
         }
         if (self.config.max_jobs).is_some_and(|most| self.counters.started >= most) {
-            self.leave(Leaving::worked_enough());
+            self.leave(Leaving::worked_enough(), now);
         }
     }
 
@@ -159,7 +159,7 @@ impl Session {
             _ => self.kept.push(answer),
         }
         self.start_waiting(now);
-        self.settle();
+        self.settle(now);
     }
 
     /// Answers a job that was not started.

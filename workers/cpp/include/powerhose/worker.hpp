@@ -153,7 +153,7 @@ class Worker::Life {
   private:
     enum class State { Backoff, Registering, Up, Parted };
 
-    static constexpr Millis register_timeout{2000}, backoff_first{50}, backoff_limit{5000};
+    static constexpr Millis register_timeout{2000}, drain_patience{1000}, backoff_first{50}, backoff_limit{5000};
     static constexpr int messages_per_turn = 256;
     static constexpr std::size_t remembered = 4096;
 
@@ -247,8 +247,9 @@ class Worker::Life {
             ping_at_ = heard_ + heartbeat_;
             state_ = State::Up;
             slots_.begin(session_);
+            quiet_at_ = Time::max();
             if (leaving_)
-                send({wire::Command::Drain});
+                announce();
         } else if (message.header.command == wire::Command::Rejected && message.header.session == 0) {
             refusal_ = wire::read_rejected(message.body).message;
             switch (static_cast<wire::RejectReason>(message.header.code)) {
@@ -269,7 +270,10 @@ class Worker::Life {
         switch (header.command) {
         case wire::Command::Job: take(message, frames, route); break;
         case wire::Command::Cancel: cancel(header); break;
-        case wire::Command::Drain: leaving_ = true; break;
+        case wire::Command::Drain:
+            leaving_ = true;
+            quiet_at_ = heard_;
+            break;
         case wire::Command::Disconnect: lose(); break;
         case wire::Command::Rejected:
             if (header.code == static_cast<std::uint16_t>(wire::RejectReason::UnknownSession))
@@ -363,11 +367,17 @@ class Worker::Life {
         } else if (count == 1 && !told_) {
             told_ = true;
             if (state_ == State::Up && !leaving_)
-                send({wire::Command::Drain});
+                announce();
             leaving_ = true;
             for (const Key &key : slots_.take_all_back())
                 answer(key, wire::ResultCode::Returned);
         }
+    }
+
+    // A job may have crossed DRAIN, so the master's answer is waited for.
+    void announce() {
+        send({wire::Command::Drain});
+        quiet_at_ = Clock::now() + drain_patience;
     }
 
     void disconnect(wire::DisconnectReason reason) {
@@ -383,7 +393,7 @@ class Worker::Life {
             return;
         if (state_ != State::Up)
             state_ = State::Parted;
-        if (!slots_.idle())
+        if (!slots_.idle() || (state_ == State::Up && Clock::now() < quiet_at_))
             return;
         deliver();
         if (state_ == State::Up)
@@ -423,7 +433,10 @@ class Worker::Life {
         switch (state_) {
         case State::Backoff:
         case State::Registering: return std::min(until_, lost_at_ + worker_.reconnect_limit_);
-        case State::Up: return std::min(ping_at_, heard_ + silence_);
+        case State::Up: {
+            const Time due = std::min(ping_at_, heard_ + silence_);
+            return leaving_ && slots_.idle() ? std::min(due, quiet_at_) : due;
+        }
         case State::Parted: break;
         }
         return Time::max();
@@ -460,6 +473,8 @@ class Worker::Life {
     std::uint64_t session_ = 0, max_body_ = 0;
     Millis heartbeat_{1000}, silence_{3000};
     Time until_{}, heard_{}, ping_at_{}, registered_at_{}, lost_at_{};
+    // From when on no more jobs come: the master has said so, or has had the time to.
+    Time quiet_at_ = Time::max();
     unsigned failures_ = 0;
     std::string refusal_;
     bool leaving_ = false, told_ = false;

@@ -25,6 +25,8 @@ MAX_PREFETCH = 128
 
 REGISTER_TIMEOUT = 2.0
 """How long to wait for the answer to REGISTER."""
+DRAIN_PATIENCE = 1.0
+"""How long a worker with nothing left to do waits for the answer to DRAIN before it leaves all the same."""
 BACKOFF_FIRST = 0.05
 """The first delay before reconnecting; each further one is twice as long."""
 BACKOFF_LIMIT = 5.0

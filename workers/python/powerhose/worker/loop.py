@@ -134,7 +134,7 @@ class Loop:
 
     def _wish(self, wish: Optional[str]) -> None:
         if wish == "drain":
-            self._session.drain()
+            self._session.drain(time.monotonic())
         elif wish == "stop":
             self._session.stop()
 

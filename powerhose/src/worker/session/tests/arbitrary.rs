@@ -299,7 +299,11 @@ proptest! {
                 None if worker.state() == State::Backoff => worker.pass(Duration::from_secs(5)),
                 None => match busy.pop() {
                     Some(slot) => worker.finished(slot),
-                    None => worker.hand_in(Input::Drain),
+                    None => {
+                        let told = worker.hand_in(Input::Drain);
+                        let session = worker.session.id();
+                        [told, worker.message(ToWorker::Drain { session })].concat()
+                    }
                 },
             };
         }

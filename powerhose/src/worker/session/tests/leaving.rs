@@ -1,18 +1,47 @@
 use super::*;
-use crate::wire::limits::BACKOFF_FIRST;
+use crate::wire::limits::{BACKOFF_FIRST, DRAIN_PATIENCE};
+
+/// The last words of a worker that was told to drain.
+fn good_bye() -> [Output; 2] {
+    [
+        disconnected(DisconnectReason::Drained),
+        Output::Exit(Exit::Drained),
+    ]
+}
+
+const DRAIN: ToWorker = ToWorker::Drain { session: SESSION };
 
 #[test]
-fn an_idle_worker_drains_at_once() {
+fn an_idle_worker_that_drains_hands_back_what_crossed_its_message() {
     let mut worker = Driven::active(config(1));
-    assert_eq!(
-        worker.hand_in(Input::Drain),
-        [
-            draining(),
-            disconnected(DisconnectReason::Drained),
-            Output::Exit(Exit::Drained)
-        ]
-    );
+    assert_eq!(worker.hand_in(Input::Drain), [draining()]);
+    assert_eq!(worker.state(), State::Draining);
+    assert_eq!(worker.job(1), [not_started(1, ResultCode::Returned)]);
+    assert_eq!(worker.message(DRAIN), good_bye());
     assert_eq!(worker.state(), State::Exited);
+}
+
+#[test]
+fn a_worker_whose_drain_is_not_answered_leaves_all_the_same() {
+    let mut worker = Driven::active(config(1));
+    worker.job(1);
+    worker.hand_in(Input::Drain);
+    worker.pass(DRAIN_PATIENCE);
+    assert_eq!(worker.state(), State::Draining);
+    assert_eq!(
+        worker.finished(0),
+        [vec![done(1)], good_bye().into()].concat()
+    );
+
+    let mut idle = Driven::active(config(1));
+    idle.hand_in(Input::Drain);
+    assert_eq!(idle.pass(DRAIN_PATIENCE - Duration::from_millis(1)), []);
+    assert_eq!(
+        idle.session.next_deadline(),
+        Some(idle.now + Duration::from_millis(1))
+    );
+    let outputs = idle.pass(Duration::from_millis(1));
+    assert!(outputs.ends_with(&good_bye()), "{outputs:?}");
 }
 
 #[test]
@@ -34,6 +63,7 @@ fn a_drain_hands_back_what_waits_and_finishes_what_started() {
         worker.pass(HEARTBEAT),
         [sent(FromWorker::Heartbeat { session: SESSION })]
     );
+    assert_eq!(worker.message(DRAIN), []);
     assert_eq!(
         worker.finished(0),
         [
@@ -49,7 +79,7 @@ fn a_worker_dismissed_by_the_master_does_what_waits_too() {
     let mut worker = Driven::active(config(1));
     worker.job(1);
     worker.job(2);
-    assert_eq!(worker.message(ToWorker::Drain { session: SESSION }), []);
+    assert_eq!(worker.message(DRAIN), []);
     assert_eq!(worker.state(), State::Draining);
     assert_eq!(started(&worker.finished(0)), [(0, 2)]);
     assert_eq!(
@@ -67,7 +97,7 @@ fn a_drain_after_a_dismissal_hands_back_the_rest() {
     let mut worker = Driven::active(config(1));
     worker.job(1);
     worker.job(2);
-    worker.message(ToWorker::Drain { session: SESSION });
+    worker.message(DRAIN);
     assert_eq!(
         worker.hand_in(Input::Drain),
         [not_started(2, ResultCode::Returned)]
@@ -112,6 +142,7 @@ fn a_drain_without_a_master_waits_for_results_to_be_delivered() {
     );
     assert_eq!(worker.registered(SESSION), [draining(), done(1)]);
     assert_eq!(worker.state(), State::Draining);
+    assert_eq!(worker.message(DRAIN), []);
     assert_eq!(
         worker.finished(1),
         [
@@ -177,6 +208,7 @@ fn a_worker_leaves_after_its_last_job() {
     let outputs = worker.finished(0);
     assert_eq!(started(&outputs), [(0, 2)]);
     assert!(outputs.ends_with(&[draining(), not_started(3, ResultCode::Returned)]));
+    worker.message(DRAIN);
     assert_eq!(
         worker.finished(0).last(),
         Some(&Output::Exit(Exit::MaxJobs))
@@ -220,6 +252,7 @@ fn the_first_reason_to_leave_is_the_one_given() {
     });
     worker.job(1);
     worker.hand_in(Input::Drain);
+    worker.message(DRAIN);
     assert_eq!(
         worker.finished(0).last(),
         Some(&Output::Exit(Exit::MaxJobs))

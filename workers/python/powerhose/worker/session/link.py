@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Union
+from typing import Optional, Union
 
 
 @dataclass
@@ -28,6 +28,8 @@ class Up:
     silence: float
     """How long the master may be silent."""
     max_body: int
+    quiet_at: Optional[float] = None
+    """From when on no more jobs come: the master has said so, or has had the time to. `None` until it is told to send none."""
 
     @property
     def lost_at(self) -> float:

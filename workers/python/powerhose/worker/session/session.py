@@ -5,7 +5,7 @@ from typing import Optional
 from ...wire import CancelReason, DisconnectReason, RejectReason, ResultCode
 from ...wire import worker as wire
 from ...wire.control import RunningJob, Terms
-from ...wire.limits import MAX_PREFETCH, MAX_RUNNING, REGISTER_TIMEOUT
+from ...wire.limits import DRAIN_PATIENCE, MAX_PREFETCH, MAX_RUNNING, REGISTER_TIMEOUT
 from ...wire.worker import Key
 from ..exit import Cause, Exit
 from .config import Config
@@ -65,6 +65,8 @@ class Session:
             due.append(min(link.until, self._reconnect.give_up_at))
         elif isinstance(link, Up):
             due.append(min(link.ping_at, link.lost_at))
+            if self._parts_at is not None:
+                due.append(self._parts_at)
         if self._retire_at is not None and self._leaving is None:
             due.append(self._retire_at)
         if self._watch_at is not None:
@@ -113,12 +115,12 @@ class Session:
         else:
             self._kept.append(answer)
         self._start_waiting(now)
-        self._settle()
+        self._settle(now)
 
-    def drain(self) -> None:
+    def drain(self, now: float) -> None:
         """Finish what has started, hand back the rest, leave."""
         if not isinstance(self._link, Exited):
-            self._leave(DRAINED)
+            self._leave(DRAINED, now)
 
     def stop(self) -> None:
         """Leave at once."""
@@ -133,7 +135,7 @@ class Session:
         due = self.next_deadline
         late = max(0.0, now - due) if due is not None else 0.0
         if self._retire_at is not None and self._retire_at <= now and self._leaving is None:
-            self._leave(RETIRED)
+            self._leave(RETIRED, now)
         if self._watch_at is not None and self._watch_at <= now:
             self._watch(now)
         link = self._link
@@ -154,6 +156,8 @@ class Session:
             elif link.ping_at <= now:
                 link.ping_at = now + link.heartbeat
                 self._send(wire.Heartbeat(self.id))
+        if self._parts_at is not None and self._parts_at <= now:
+            self._settle(now)
 
     # -- finding a master, keeping it, losing it
 
@@ -170,7 +174,7 @@ class Session:
 
     def _back_off(self, now: float) -> None:
         self._link = Backoff(now + self._reconnect.delay())
-        self._settle()
+        self._settle(now)
 
     def _registered(self, session: int, terms: Terms, now: float) -> None:
         if session == self.id:
@@ -181,13 +185,13 @@ class Session:
             self.id = session
         heartbeat = terms.heartbeat_ms / 1000
         silence = heartbeat * terms.misses
-        self._link = Up(now, now, now + heartbeat, heartbeat, silence, terms.max_body)
+        link = self._link = Up(now, now, now + heartbeat, heartbeat, silence, terms.max_body)
         if self._leaving is not None:
-            self._send(wire.Drain(session))
+            self._announce(link, now)
         kept, self._kept = self._kept, []
         for answer in kept:
             self._answer(answer)
-        self._settle()
+        self._settle(now)
 
     def _refused(self, reason: RejectReason, why: str, now: float) -> None:
         self.counters.refused += 1
@@ -196,7 +200,7 @@ class Session:
             if self._leaving is None:
                 self._register(now)
             else:
-                self._settle()
+                self._settle(now)
         elif reason in (RejectReason.UNKNOWN_SESSION, RejectReason.TOO_MANY_WORKERS, RejectReason.DRAINING):
             self._back_off(now)
         else:
@@ -243,7 +247,7 @@ class Session:
         elif isinstance(message, wire.Cancel):
             self._cancel(message.key, message.reason)
         elif isinstance(message, wire.Drain):
-            self._leave(DISMISSED)
+            self._leave(DISMISSED, now)
         elif isinstance(message, wire.Disconnect) or (
             isinstance(message, wire.Rejected) and message.reason == RejectReason.UNKNOWN_SESSION
         ):
@@ -283,7 +287,7 @@ class Session:
         if self._watch_at is None and self._config.overrun is not None:
             self._watch_at = now + self._config.overrun
         if self._config.max_jobs is not None and self.counters.started >= self._config.max_jobs:
-            self._leave(WORKED_ENOUGH)
+            self._leave(WORKED_ENOUGH, now)
 
     def _cancel(self, key: Key, reason: CancelReason) -> None:
         recalled = reason == CancelReason.RECALLED
@@ -333,10 +337,29 @@ class Session:
 
     # -- leaving
 
-    def _leave(self, leaving: Leaving) -> None:
+    @property
+    def _working(self) -> bool:
+        return bool(self._waiting) or not self._slots.all_free
+
+    @property
+    def _parts_at(self) -> Optional[float]:
+        # When it no longer waits for the master's answer to DRAIN, having nothing left to do.
+        if isinstance(self._link, Up) and self._leaving is not None and not self._working:
+            return self._link.quiet_at
+        return None
+
+    def _announce(self, link: Up, now: float) -> None:
+        # A job may have crossed the message, so the master's answer is waited for.
+        self._send(wire.Drain(self.id))
+        link.quiet_at = now + DRAIN_PATIENCE
+
+    def _leave(self, leaving: Leaving, now: float) -> None:
         # Takes no more work. The first reason to leave is the one that counts.
-        if self._leaving is None and leaving.announce and isinstance(self._link, Up):
-            self._send(wire.Drain(self.id))
+        if isinstance(self._link, Up):
+            if not leaving.announce:
+                self._link.quiet_at = now
+            elif self._leaving is None:
+                self._announce(self._link, now)
         if leaving.hand_back:
             # Only a connection that is up has waiting jobs.
             waiting, self._waiting = self._waiting, {}
@@ -344,16 +367,16 @@ class Session:
                 self._hand_back(key)
         if self._leaving is None:
             self._leaving = leaving
-        self._settle()
+        self._settle(now)
 
-    def _settle(self) -> None:
+    def _settle(self, now: float) -> None:
         # Goes as far towards the exit as the work that is left allows.
         link = self._link
         if self._leaving is None or isinstance(link, Exited):
             return
-        working = bool(self._waiting) or not self._slots.all_free
+        working = self._working
         if isinstance(link, Up):
-            if not working:
+            if not working and link.quiet_at is not None and link.quiet_at <= now:
                 self._send(wire.Disconnect(self.id, DisconnectReason.DRAINED))
                 self._exit(self._leaving.exit)
             return
