@@ -221,7 +221,7 @@ impl Master {
                 if let Some(key) = self.workers.by_session(session) {
                     tracing::debug!(session, reason = reason.name(), "worker left");
                     self.counters.workers_left += 1;
-                    self.end_session(key, registration::Farewell::told(reason), now);
+                    self.end_session(key, registration::Farewell::Left, now);
                 }
             }
         }

@@ -1,13 +1,11 @@
 //! What becomes of jobs whose worker is too slow for them or gone.
 
-use std::collections::VecDeque;
-
 use super::Master;
 use super::jobs::JobId;
 use super::mutants::Mutant;
 use super::services::ServiceIndex;
 use super::timers::Timer;
-use super::workers::{Assignment, Exclusive, Wanted, Worker, WorkerKey};
+use super::workers::{Exclusive, Wanted, Worker, WorkerKey};
 use crate::error::ExecuteError;
 use crate::time::Time;
 use crate::wire::CancelReason;
@@ -120,19 +118,6 @@ impl Master {
         }
         for index in services {
             self.dispatch_service(*index, now);
-        }
-    }
-
-    /// Has attempts not count that a worker left unanswered which has answered everything: they crossed its DISCONNECT. Should a result
-    /// have been lost all the same, a job that must not be started twice is not.
-    pub(super) fn never_arrived(&mut self, attempts: &VecDeque<Assignment>) {
-        for attempt in attempts {
-            if let Some(job) = self.jobs.get_mut(JobId(attempt.key.job))
-                && !job.at_most_once
-            {
-                job.used -= 1;
-                self.counters.returned += 1;
-            }
         }
     }
 

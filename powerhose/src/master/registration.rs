@@ -33,8 +33,6 @@ pub(super) enum Farewell {
     Silent,
     /// The worker said so.
     Left,
-    /// The worker said so, and has answered every job that reached it.
-    Drained,
     /// Its mail piled up.
     Overflow,
     /// It registered something else over another connection.
@@ -42,16 +40,6 @@ pub(super) enum Farewell {
 }
 
 impl Farewell {
-    /// What a worker's DISCONNECT says.
-    pub(super) fn told(reason: DisconnectReason) -> Self {
-        match reason {
-            DisconnectReason::Drained => Self::Drained,
-            DisconnectReason::Shutdown | DisconnectReason::Overflow | DisconnectReason::Silent => {
-                Self::Left
-            }
-        }
-    }
-
     /// Whether what the worker was doing may be why.
     pub(super) fn is_death(self) -> bool {
         matches!(self, Self::Lost | Self::Silent)
@@ -373,7 +361,7 @@ impl Master {
         let reason = match farewell {
             Farewell::Silent => Some(DisconnectReason::Silent),
             Farewell::Overflow => Some(DisconnectReason::Overflow),
-            Farewell::Lost | Farewell::Left | Farewell::Drained | Farewell::Replaced => None,
+            Farewell::Lost | Farewell::Left | Farewell::Replaced => None,
         };
         if let Some(reason) = reason {
             self.send(
@@ -383,9 +371,6 @@ impl Master {
                     reason,
                 },
             );
-        }
-        if farewell == Farewell::Drained {
-            self.never_arrived(&worker.in_flight);
         }
         let jobs = wanted_jobs(&worker.in_flight);
         if farewell.is_death() {

@@ -23,6 +23,10 @@ mod observing;
 mod process;
 mod purging;
 #[path = "../../web/tests/web/databases/relay.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the web tier, which use more of it"
+)]
 mod relay;
 mod remote_verification;
 mod scenarios;

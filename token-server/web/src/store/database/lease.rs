@@ -1,78 +1,48 @@
-//! Connections that are borrowed from a pool for one piece of work. No answer is waited for without a
-//! limit, and a connection that owes one is closed, never given back.
+//! A connection that is borrowed from a pool for one piece of work. No answer is waited for without a limit, and a connection
+//! that owes one is closed, never given back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use sqlx::pool::PoolConnection;
-use tokio::{
-    runtime::Handle,
-    time::{error::Elapsed, timeout},
-};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::error::Elapsed};
 
-use super::silence::{SIGN_OF_LIFE, Silence};
+use super::pool::{Loan, Shared};
 use crate::store::StoreError;
-
-/// How much longer an answer is waited for than the database was told to take: its own complaint says more.
-const SLACK: Duration = Duration::from_secs(1);
-
-/// A pool of connections to one database.
-#[derive(Debug)]
-pub(in super::super) struct Pool<DB: sqlx::Database> {
-    pool: sqlx::Pool<DB>,
-    limit: Duration,
-    /// Of a database that is asked over a network, and may stop to answer without a word.
-    silence: Option<Silence>,
-}
-
-impl<DB: sqlx::Database> Pool<DB> {
-    /// `statement_timeout` is what a statement may take. `silence` watches over the same pool.
-    pub(super) fn new(
-        pool: sqlx::Pool<DB>,
-        statement_timeout: Duration,
-        silence: Option<Silence>,
-    ) -> Self {
-        Self {
-            pool,
-            limit: statement_timeout.saturating_add(SLACK),
-            silence,
-        }
-    }
-
-    /// Borrows a connection. The pool waits for one no longer than it is set to.
-    pub(super) async fn lease(&self) -> Result<Lease<DB>, StoreError> {
-        Ok(Lease {
-            connection: Some(self.pool.acquire().await?),
-            limit: self.limit,
-            silence: self.silence.clone(),
-            is_owed: false,
-            in_transaction: false,
-        })
-    }
-
-    /// Closes every connection, after its statement in flight.
-    pub(super) async fn close(&self) {
-        // What is left then goes with the process.
-        let _ = timeout(self.limit, self.pool.close()).await;
-    }
-}
 
 /// A borrowed connection.
 pub(in super::super) struct Lease<DB: sqlx::Database> {
-    connection: Option<PoolConnection<DB>>,
+    loan: Option<Loan<DB>>,
     limit: Duration,
-    silence: Option<Silence>,
+    pool: Arc<Shared<DB>>,
     /// The database owes an answer.
     is_owed: bool,
     in_transaction: bool,
+    /// Free again once the connection is back.
+    _place: OwnedSemaphorePermit,
 }
 
 impl<DB: sqlx::Database> Lease<DB> {
+    pub(super) fn new(
+        loan: Loan<DB>,
+        place: OwnedSemaphorePermit,
+        pool: Arc<Shared<DB>>,
+        limit: Duration,
+    ) -> Self {
+        Self {
+            loan: Some(loan),
+            limit,
+            pool,
+            is_owed: false,
+            in_transaction: false,
+            _place: place,
+        }
+    }
+
     /// The connection, for one statement, and how long its answer may be waited for. The outcome goes
     /// into [`settle`](Self::settle).
     pub(super) fn work(&mut self) -> (Duration, &mut DB::Connection) {
         self.is_owed = true;
-        let connection = self.connection.as_mut();
-        (self.limit, connection.expect("it is taken by drop alone"))
+        let loan = self.loan.as_mut().expect("it is taken by drop alone");
+        (self.limit, &mut loan.connection)
     }
 
     pub(super) fn settle<T>(
@@ -98,28 +68,26 @@ impl<DB: sqlx::Database> Lease<DB> {
 
 impl<DB: sqlx::Database> Drop for Lease<DB> {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(loan) = self.loan.take() else {
             return;
         };
         if self.is_owed || self.in_transaction {
-            if let (true, Some(silence)) = (self.is_owed, &self.silence) {
-                silence.note();
+            if self.is_owed {
+                self.pool.note_silence();
             }
             // Closed, so the database rolls back.
-            drop(connection.detach());
+            drop(loan.connection.detach());
             return;
         }
-        let Some(silence) = self.silence.take() else {
+        let Some(loan) = self.pool.keep(loan) else {
             return;
         };
-        // The pool asks for a sign of life before it takes a connection back, and would wait for it forever.
-        let returned = connection.return_to_pool();
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                if timeout(SIGN_OF_LIFE, returned).await.is_err() {
-                    silence.note();
-                }
-            });
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let pool = Arc::clone(&self.pool);
+                runtime.spawn(async move { pool.give_back(loan.connection).await });
+            }
+            Err(_) => drop(loan.connection.detach()),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod lease;
 mod open;
+mod pool;
 mod silence;
 mod transaction;
 mod value;
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use sqlx::{MySql, Postgres, Sqlite};
 
-use lease::{Pool, within};
+use lease::within;
+use pool::Pool;
 pub(super) use transaction::Transaction;
 use value::bound;
 pub(super) use value::{Readable, Value};

@@ -42,7 +42,7 @@ impl Silence {
         self.last.fetch_max(now, Ordering::Relaxed);
     }
 
-    fn is_since(&self, idle: Duration) -> bool {
+    pub(super) fn is_since(&self, idle: Duration) -> bool {
         let used = Instant::now().checked_sub(idle).unwrap_or(self.began);
         self.last.load(Ordering::Relaxed) >= self.millis(used).max(1)
     }

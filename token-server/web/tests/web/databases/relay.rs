@@ -1,9 +1,12 @@
-//! A relay between a server and its database, which can refuse, or swallow everything and say nothing.
+//! A relay between a server and its database, which counts, and can refuse, or swallow everything and say nothing.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::{
-    io::{AsyncReadExt, copy_bidirectional},
+    io::{self, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
@@ -23,6 +26,7 @@ pub(crate) enum Mode {
 pub(crate) struct Relay {
     port: u16,
     mode: watch::Sender<Mode>,
+    requests: Arc<AtomicUsize>,
     connections: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
@@ -36,19 +40,27 @@ impl Relay {
         let (mode, current) = watch::channel(Mode::Open);
         let connections: Arc<Mutex<Vec<JoinHandle<()>>>> = Arc::default();
         let all = Arc::clone(&connections);
+        let requests: Arc<AtomicUsize> = Arc::default();
+        let count = Arc::clone(&requests);
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 if *current.borrow() == Mode::Refusing {
                     continue;
                 }
-                let connection = tokio::spawn(pass(client, target.clone(), current.clone()));
+                let connection = tokio::spawn(pass(
+                    client,
+                    target.clone(),
+                    current.clone(),
+                    Arc::clone(&count),
+                ));
                 all.lock().unwrap().push(connection);
             }
         });
         Self {
             port,
             mode,
+            requests,
             connections,
         }
     }
@@ -59,6 +71,11 @@ impl Relay {
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(self.port)).unwrap();
         url.into()
+    }
+
+    /// What was written to the database so far, in reads: a request that is waited for is one.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -72,15 +89,46 @@ impl Relay {
 }
 
 /// Passes on what comes, until the relay falls silent; from then on this connection swallows.
-async fn pass(mut client: TcpStream, target: String, mut mode: watch::Receiver<Mode>) {
+async fn pass(
+    mut client: TcpStream,
+    target: String,
+    mut mode: watch::Receiver<Mode>,
+    requests: Arc<AtomicUsize>,
+) {
     if *mode.borrow() == Mode::Open {
         let mut server = TcpStream::connect(target).await.unwrap();
         let silent = mode.wait_for(|mode| *mode == Mode::Silent);
         tokio::select! {
-            _ = copy_bidirectional(&mut client, &mut server) => return,
+            _ = exchange(&mut client, &mut server, &requests) => return,
             _ = silent => {}
         }
     }
     let mut swallowed = [0; 1024];
     while client.read(&mut swallowed).await.is_ok_and(|read| read > 0) {}
+}
+
+/// Passes on what comes, both ways, and counts what the client writes.
+async fn exchange(
+    client: &mut TcpStream,
+    server: &mut TcpStream,
+    requests: &AtomicUsize,
+) -> io::Result<()> {
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let there = async {
+        let mut bytes = [0; 8192];
+        loop {
+            let length = from_client.read(&mut bytes).await?;
+            if length == 0 {
+                return to_server.shutdown().await;
+            }
+            requests.fetch_add(1, Ordering::Relaxed);
+            to_server.write_all(&bytes[..length]).await?;
+        }
+    };
+    let back = async {
+        io::copy(&mut from_server, &mut to_client).await?;
+        to_client.shutdown().await
+    };
+    tokio::try_join!(there, back).map(drop)
 }
