@@ -2,7 +2,8 @@
 
 use super::jobs::{JobId, Lane, Place};
 use super::mutants::Mutant;
-use super::pool::{Placement, Rank};
+use super::order::Rank;
+use super::pool::Placement;
 use super::services::ServiceIndex;
 use super::timers::Timer;
 use super::workers::{Assignment, Exclusive, Wanted, Worker, WorkerKey};

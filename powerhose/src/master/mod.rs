@@ -34,6 +34,7 @@ mod liveness;
 mod losses;
 mod meter;
 mod mutants;
+mod order;
 mod pool;
 mod probing;
 mod queue;

@@ -1,26 +1,14 @@
 //! Who gets the next job: workers in order of load, grouped by the services that they offer.
 //!
 //! A worker that changes moves within one group, however many services it offers; a job looks at the first worker of
-//! each group that offers its service. Both take logarithmic time in the number of workers.
+//! each group that offers its service. Neither takes longer for more workers.
 
-use std::collections::BTreeSet;
-
+use super::order::{Links, Order, Rank};
 use super::services::ServiceIndex;
 
 /// A place in the table of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupIndex(usize);
-
-/// The order among workers: least loaded first, then the one that has had this load for the longest time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
-    /// Jobs in flight per slot, in 1/65,536.
-    pub(super) load: u32,
-    /// A number that grows with each change of any worker.
-    pub(super) since: u64,
-    /// The worker's place in the table.
-    pub(super) worker: u32,
-}
 
 /// What a worker can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +24,14 @@ pub(super) enum Placement {
 pub(super) struct Group {
     services: Vec<ServiceIndex>,
     members: usize,
-    free: BTreeSet<Rank>,
-    prefetch: BTreeSet<Rank>,
+    free: Order,
+    prefetch: Order,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     groups: Vec<Group>,
+    links: Links,
     stamp: u64,
 }
 
@@ -91,20 +80,21 @@ impl Pool {
         self.stamp
     }
 
+    /// Gives a worker a place in the order. Its rank must have the latest [`stamp`](Self::stamp).
     pub(super) fn place(&mut self, group: GroupIndex, placement: Placement) {
         let group = &mut self.groups[group.0];
         match placement {
-            Placement::Free(rank) => group.free.insert(rank),
-            Placement::Prefetch(rank) => group.prefetch.insert(rank),
-        };
+            Placement::Free(rank) => group.free.insert(&mut self.links, rank),
+            Placement::Prefetch(rank) => group.prefetch.insert(&mut self.links, rank),
+        }
     }
 
     pub(super) fn displace(&mut self, group: GroupIndex, placement: Placement) {
         let group = &mut self.groups[group.0];
         match placement {
-            Placement::Free(rank) => group.free.remove(&rank),
-            Placement::Prefetch(rank) => group.prefetch.remove(&rank),
-        };
+            Placement::Free(rank) => group.free.remove(&mut self.links, rank),
+            Placement::Prefetch(rank) => group.prefetch.remove(&mut self.links, rank),
+        }
     }
 
     /// How many workers have a place in the order.
@@ -117,7 +107,7 @@ impl Pool {
     pub(super) fn best_free(&self, groups: &[GroupIndex]) -> Option<Rank> {
         groups
             .iter()
-            .filter_map(|group| self.groups[group.0].free.first().copied())
+            .filter_map(|group| self.groups[group.0].free.first(&self.links))
             .min()
     }
 
@@ -125,7 +115,7 @@ impl Pool {
     pub(super) fn best_prefetch(&self, groups: &[GroupIndex]) -> Option<Rank> {
         groups
             .iter()
-            .filter_map(|group| self.groups[group.0].prefetch.first().copied())
+            .filter_map(|group| self.groups[group.0].prefetch.first(&self.links))
             .min()
     }
 }
