@@ -207,17 +207,31 @@ async fn nothing_that_a_client_shows_is_the_servers_fault() {
 
 #[tokio::test]
 async fn a_name_that_an_adopted_database_has_no_letters_for_is_refused() {
-    if !Kind::wanted().contains(&Kind::MySql) {
-        return;
-    }
-    for charset in ["latin1", "utf8mb3"] {
-        let database = Database::make(Kind::MySql).await;
+    let charsets = [
+        (Kind::MySql, "latin1"),
+        (Kind::MySql, "utf8mb3"),
+        (Kind::Postgres, "LATIN1"),
+    ];
+    let wanted = Kind::wanted();
+    for (kind, charset) in charsets {
+        if !wanted.contains(&kind) {
+            continue;
+        }
+        let options = match kind {
+            Kind::Postgres => {
+                format!("ENCODING '{charset}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+            }
+            Kind::MySql | Kind::Sqlite => String::new(),
+        };
+        let database = Database::make_with(kind, &options).await;
         let stage = Stage::set(&database).await;
-        database
-            .script(&format!(
-                "ALTER TABLE users CONVERT TO CHARACTER SET {charset}"
-            ))
-            .await;
+        if kind == Kind::MySql {
+            database
+                .script(&format!(
+                    "ALTER TABLE users CONVERT TO CHARACTER SET {charset}"
+                ))
+                .await;
+        }
         for (subject, expected) in [
             ("é", 200),
             ("\u{1f600}", 401),
@@ -226,7 +240,7 @@ async fn a_name_that_an_adopted_database_has_no_letters_for_is_refused() {
         ] {
             let authorization = stage.token("sub", json!(subject));
             let status = stage.show(&authorization, NO_HEADER).await;
-            assert_eq!(status, expected, "{charset}: {subject}");
+            assert_eq!(status, expected, "{kind:?}, {charset}: {subject}");
         }
         stage.is_well().await;
         database.remove().await;

@@ -31,7 +31,7 @@ pub enum StoreError {
     #[error("a retired user has no node")]
     RetiredWithoutNode,
     /// The database keeps texts in a character set that lacks a letter of this one. Mozilla's servers
-    /// left the choice to MySQL, and older ones chose `latin1`.
+    /// left the choice to the database, and older ones of MySQL chose `latin1`.
     #[error("the database has no letters for it: {0}")]
     Unwritable(#[source] sqlx::Error),
     /// The database did not answer, or was locked for too long. Worth another try.
@@ -87,8 +87,13 @@ fn lacks_letters(error: &dyn DatabaseError) -> bool {
     /// Of MySQL: texts that cannot be compared, cannot be stored, cannot be converted.
     const MYSQL_NUMBERS: [u16; 3] = [1267, 1366, 3854];
 
-    let error = error.try_downcast_ref::<MySqlDatabaseError>();
-    error.is_some_and(|error| MYSQL_NUMBERS.contains(&error.number()))
+    /// Of PostgreSQL: a character without an equivalent.
+    const POSTGRES_STATE: &str = "22P05";
+
+    if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
+        return MYSQL_NUMBERS.contains(&error.number());
+    }
+    error.code().is_some_and(|code| code == POSTGRES_STATE)
 }
 
 fn lost_race(error: &dyn DatabaseError) -> bool {

@@ -213,26 +213,36 @@ pub(super) fn later_than(current: &Record, now_ms: i64) -> i64 {
     now_ms.max(current.created_at.saturating_add(1))
 }
 
-/// The account's records, which nobody else with this code changes until the end of the transaction.
-/// Foreign writers may; their rows are put in order by whoever reads them next.
+/// The account's records, locked.
 pub(super) async fn locked_history(
     transaction: &mut Transaction,
     login: &Login<'_>,
 ) -> Result<Option<History>, StoreError> {
+    lock_account(transaction, login.service.id, login.email).await?;
+    let sql = transaction.statements().records;
+    Ok(history(transaction.rows(sql, &account(login)).await?))
+}
+
+/// Sees to it that nobody else with this code changes the account's records until the end of the transaction. Foreign writers may;
+/// their rows are put in order by whoever reads them next.
+pub(super) async fn lock_account(
+    transaction: &mut Transaction,
+    service: i64,
+    email: &str,
+) -> Result<(), StoreError> {
     let statements = transaction.statements();
-    let account = account(login);
-    if let Some(lock) = statements.lock_account {
-        let locked: Vec<(i64,)> = transaction.rows(lock, &account).await?;
-        // Rows that come up after this have been made, and may be changed, by others.
-        if let (true, Some(lock_service)) = (locked.is_empty(), statements.lock_service) {
-            let service = [Value::Int(login.service.id)];
-            transaction.execute(lock_service, &service).await?;
-            transaction.execute(lock, &account).await?;
-        }
+    let Some(lock) = statements.lock_account else {
+        return Ok(());
+    };
+    let account = [Value::Email(email), Value::Int(service)];
+    let locked: Vec<(i64,)> = transaction.rows(lock, &account).await?;
+    // Rows that come up after this have been made, and may be changed, by others.
+    if let (true, Some(lock_service)) = (locked.is_empty(), statements.lock_service) {
+        let service = [Value::Int(service)];
+        transaction.execute(lock_service, &service).await?;
+        transaction.execute(lock, &account).await?;
     }
-    Ok(history(
-        transaction.rows(statements.records, &account).await?,
-    ))
+    Ok(())
 }
 
 /// The values by which statements find an account.

@@ -1,5 +1,10 @@
 use crate::{
-    store::{Store, StoreError, database::Value},
+    store::{
+        Store, StoreError,
+        database::{Attempts, Value},
+        login::lock_account,
+        sql::Statements,
+    },
     users::RETIRED,
 };
 
@@ -21,11 +26,8 @@ impl Store {
             Value::Int(service),
             Value::Email(email),
         ];
-        let mut transaction = self.database.begin().await?;
-        let sql = transaction.statements().retire;
-        let retired = transaction.execute(sql, &values).await?;
-        transaction.commit().await?;
-        Ok(retired)
+        let retire = |statements: &Statements| statements.retire;
+        self.change_account(service, email, retire, &values).await
     }
 
     /// A changed password: logins that are older than `generation` are refused from now on. Numbers
@@ -46,10 +48,41 @@ impl Store {
             Value::Email(email),
             Value::Int(generation),
         ];
+        let raise = |statements: &Statements| statements.raise;
+        self.change_account(service, email, raise, &values).await
+    }
+
+    /// Changes an account's record in use. How many rows that were.
+    async fn change_account(
+        &self,
+        service: i64,
+        email: &str,
+        statement: fn(&Statements) -> &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        let mut attempts = Attempts::default();
+        loop {
+            let outcome = self.try_change_account(service, email, statement, values);
+            match outcome.await {
+                Err(error) if attempts.again(&error).await => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_change_account(
+        &self,
+        service: i64,
+        email: &str,
+        statement: fn(&Statements) -> &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
         let mut transaction = self.database.begin().await?;
-        let sql = transaction.statements().raise;
-        let raised = transaction.execute(sql, &values).await?;
+        // A login that is replacing the record would leave the one that it makes as it was.
+        lock_account(&mut transaction, service, email).await?;
+        let sql = statement(transaction.statements());
+        let changed = transaction.execute(sql, values).await?;
         transaction.commit().await?;
-        Ok(raised)
+        Ok(changed)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::error::Elapsed};
+use tokio::{sync::OwnedSemaphorePermit, time::error::Elapsed};
 
 use super::pool::{Loan, Shared};
 use crate::store::StoreError;
@@ -15,6 +15,8 @@ pub(in super::super) struct Lease<DB: sqlx::Database> {
     pool: Arc<Shared<DB>>,
     /// The database owes an answer.
     is_owed: bool,
+    /// The database complained, perhaps before it closed the connection.
+    complained: bool,
     in_transaction: bool,
     /// Free again once the connection is back.
     _place: OwnedSemaphorePermit,
@@ -32,6 +34,7 @@ impl<DB: sqlx::Database> Lease<DB> {
             limit,
             pool,
             is_owed: false,
+            complained: false,
             in_transaction: false,
             _place: place,
         }
@@ -53,7 +56,9 @@ impl<DB: sqlx::Database> Lease<DB> {
             Ok(outcome) => {
                 // After its complaint, a database waits for the next statement; after any other error nobody
                 // knows where it is.
-                self.is_owed = !matches!(outcome, Ok(_) | Err(sqlx::Error::Database(_)));
+                let complained = matches!(outcome, Err(sqlx::Error::Database(_)));
+                self.complained |= complained;
+                self.is_owed = outcome.is_err() && !complained;
                 Ok(outcome?)
             }
             Err(_) => Err(StoreError::Silent(self.limit)),
@@ -71,23 +76,13 @@ impl<DB: sqlx::Database> Drop for Lease<DB> {
         let Some(loan) = self.loan.take() else {
             return;
         };
-        if self.is_owed || self.in_transaction {
-            if self.is_owed {
-                self.pool.note_silence();
-            }
-            // Closed, so the database rolls back.
-            drop(loan.connection.detach());
-            return;
+        if self.is_owed {
+            self.pool.note_silence();
         }
-        let Some(loan) = self.pool.keep(loan) else {
-            return;
-        };
-        match Handle::try_current() {
-            Ok(runtime) => {
-                let pool = Arc::clone(&self.pool);
-                runtime.spawn(async move { pool.give_back(loan.connection).await });
-            }
-            Err(_) => drop(loan.connection.detach()),
+        if self.is_owed || self.in_transaction {
+            self.pool.close_hard(loan);
+        } else {
+            self.pool.take_back(loan, self.complained);
         }
     }
 }

@@ -1,18 +1,19 @@
 //! A pool of connections to one database, in front of sqlx's.
 //!
 //! sqlx asks a connection for a sign of life whenever it takes one back: a second round trip to the database for every request.
-//! So what is lent here goes on to whoever comes next, and back to sqlx's pool once in [`AT_LARGE`] at most, where its age counts and
-//! a dead one is found out. As many stay here as were in use at the same time.
+//! So what is lent here goes on to whoever comes next, and back to sqlx's pool after about [`AT_LARGE`], which finds out whether it
+//! lives, and closes what is old or has been idle for long.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use sqlx::pool::PoolConnection;
 use tokio::{
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -39,11 +40,21 @@ pub(super) struct Shared<DB: sqlx::Database> {
     pool: sqlx::Pool<DB>,
     /// As many as there may be connections, so that whoever has one finds a connection sooner or later. Closed with the pool.
     places: Arc<Semaphore>,
-    /// The one used last is last, and the next to be used.
-    spares: Mutex<Vec<Spare<DB>>>,
+    spares: Mutex<Spares<DB>>,
+    /// sqlx's pool cannot take anything back without one.
+    runtime: Handle,
     limit: Duration,
     /// Of a database that is asked over a network, and may stop to answer without a word.
     silence: Option<Silence>,
+}
+
+/// Connections between two pieces of work.
+#[derive(Debug)]
+struct Spares<DB: sqlx::Database> {
+    /// The one used last is last, and the next to be used.
+    idle: Vec<Spare<DB>>,
+    /// Whether a task sees to it that they go back.
+    is_swept: bool,
 }
 
 #[derive(Debug)]
@@ -62,6 +73,10 @@ pub(super) struct Loan<DB: sqlx::Database> {
 
 impl<DB: sqlx::Database> Pool<DB> {
     /// `statement_timeout` is what a statement may take. `silence` watches over the same pool.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
     pub(super) fn new(
         pool: sqlx::Pool<DB>,
         statement_timeout: Duration,
@@ -73,7 +88,11 @@ impl<DB: sqlx::Database> Pool<DB> {
             shared: Arc::new(Shared {
                 pool,
                 places: Arc::new(places),
-                spares: Mutex::default(),
+                spares: Mutex::new(Spares {
+                    idle: Vec::new(),
+                    is_swept: false,
+                }),
+                runtime: Handle::current(),
                 limit: statement_timeout.saturating_add(SLACK),
                 silence,
             }),
@@ -98,12 +117,12 @@ impl<DB: sqlx::Database> Pool<DB> {
         let shared = &self.shared;
         let place = Arc::clone(&shared.places).acquire_owned().await;
         let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
-        let spare = shared.spares().pop();
-        if let Some(Spare { loan, idle_since }) = spare {
-            if !loan.is_due() && !shared.is_suspect(idle_since) {
+        while let Some(Spare { loan, idle_since }) = shared.take() {
+            if !shared.is_suspect(idle_since) {
                 return Ok((loan, place));
             }
-            shared.give_back(loan.connection).await;
+            // To ask it may take as long as to connect anew.
+            drop(loan.connection.detach());
         }
         let loan = Loan {
             connection: shared.pool.acquire().await?,
@@ -116,7 +135,7 @@ impl<DB: sqlx::Database> Pool<DB> {
     pub(super) async fn close(&self) {
         let shared = &self.shared;
         shared.places.close();
-        shared.spares().clear();
+        shared.spares().idle.clear();
         // What is left then goes with the process.
         let _ = timeout(shared.limit, shared.pool.close()).await;
     }
@@ -130,8 +149,12 @@ impl<DB: sqlx::Database> Loan<DB> {
 }
 
 impl<DB: sqlx::Database> Shared<DB> {
-    fn spares(&self) -> std::sync::MutexGuard<'_, Vec<Spare<DB>>> {
+    fn spares(&self) -> MutexGuard<'_, Spares<DB>> {
         self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<Spare<DB>> {
+        self.spares().idle.pop()
     }
 
     /// Whether a connection that is idle since then may have died without anybody having said so.
@@ -147,25 +170,69 @@ impl<DB: sqlx::Database> Shared<DB> {
         }
     }
 
-    /// Keeps a connection for the next piece of work, unless it has been at large for long enough: then it comes out again.
-    pub(super) fn keep(&self, loan: Loan<DB>) -> Option<Loan<DB>> {
+    /// Takes back a connection that owes nothing. It goes to the next piece of work unless it has been at large for long enough, or
+    /// is to be `asked` whether it lives.
+    pub(super) fn take_back(self: &Arc<Self>, loan: Loan<DB>, asked: bool) {
         let mut spares = self.spares();
         // Under the lock: what comes after the pool has been emptied must not stay in it.
-        if loan.is_due() || self.places.is_closed() {
-            return Some(loan);
+        if asked || loan.is_due() || self.places.is_closed() {
+            drop(spares);
+            return self.give_back(loan.connection);
         }
         let idle_since = Instant::now();
-        spares.push(Spare { loan, idle_since });
-        None
+        spares.idle.push(Spare { loan, idle_since });
+        if !std::mem::replace(&mut spares.is_swept, true) {
+            self.runtime.spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    /// Closes a connection without a word, so that the database rolls back what it had begun.
+    pub(super) fn close_hard(&self, loan: Loan<DB>) {
+        let _runtime = self.runtime.enter();
+        drop(loan.connection.detach());
     }
 
     /// Gives a connection to sqlx's pool, which asks it for a sign of life, and would wait for that forever.
-    pub(super) async fn give_back(&self, mut connection: PoolConnection<DB>) {
-        if timeout(SIGN_OF_LIFE, connection.return_to_pool())
-            .await
-            .is_err()
-        {
-            self.note_silence();
+    fn give_back(self: &Arc<Self>, mut connection: PoolConnection<DB>) {
+        let shared = Arc::clone(self);
+        self.runtime.spawn(async move {
+            if timeout(SIGN_OF_LIFE, connection.return_to_pool())
+                .await
+                .is_err()
+            {
+                shared.note_silence();
+            }
+        });
+    }
+}
+
+impl<DB: sqlx::Database> Drop for Shared<DB> {
+    fn drop(&mut self) {
+        let _runtime = self.runtime.enter();
+        self.spares().idle.clear();
+    }
+}
+
+/// Gives back what has been at large for long enough, as long as there is anything.
+async fn sweep<DB: sqlx::Database>(shared: Weak<Shared<DB>>) {
+    loop {
+        sleep(AT_LARGE).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let (due, is_done) = {
+            let mut spares = shared.spares();
+            let due = spares.idle.extract_if(.., |spare| spare.loan.is_due());
+            let due: Vec<_> = due.collect();
+            // Whatever comes now has another task begin.
+            spares.is_swept = !spares.idle.is_empty();
+            (due, !spares.is_swept)
+        };
+        for spare in due {
+            shared.give_back(spare.loan.connection);
+        }
+        if is_done {
+            return;
         }
     }
 }

@@ -84,6 +84,11 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn make(kind: Kind) -> Self {
+        Self::make_with(kind, "").await
+    }
+
+    /// One that a server makes with these options.
+    pub(crate) async fn make_with(kind: Kind, options: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}{}_{number}", std::process::id());
@@ -92,7 +97,7 @@ impl Database {
             Kind::Sqlite => format!("sqlite:{}", directory.path().join("users.db").display()),
             Kind::Postgres | Kind::MySql => {
                 tidy_up_once(kind).await;
-                on_server(kind, format!("CREATE DATABASE {name}"))
+                on_server(kind, format!("CREATE DATABASE {name} {options}"))
                     .await
                     .unwrap_or_else(|error| panic!("{}", kind.remedy(&error)));
                 format!("{}/{name}", kind.server())

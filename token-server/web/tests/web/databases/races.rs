@@ -96,6 +96,44 @@ async fn an_account_that_two_servers_change_at_once_has_one_record_in_use() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_meets_a_login_changes_the_record_that_the_login_makes() {
+    for kind in Kind::wanted() {
+        let (database, stores) = two_servers(kind).await;
+        let service = sync(&stores[0]).await;
+        for account in 0..40 {
+            let email = Arc::new(format!("{account}@accounts.test"));
+            let first = log_in(&stores[0], &service, &email, 1000, (1, 1, "aa")).await;
+            first.unwrap().unwrap();
+            let login = {
+                let (store, service) = (Arc::clone(&stores[0]), Arc::clone(&service));
+                let email = Arc::clone(&email);
+                tokio::spawn(async move {
+                    // It may come too late.
+                    let _ = log_in(&store, &service, &email, 2000, (2, 2, "bb"))
+                        .await
+                        .unwrap();
+                })
+            };
+            let event = {
+                let (store, service) = (Arc::clone(&stores[1]), service.id);
+                let email = Arc::clone(&email);
+                tokio::spawn(async move { store.retire_user(service, &email, 3000).await })
+            };
+            login.await.unwrap();
+            assert!(event.await.unwrap().unwrap() > 0, "{kind:?}: {email}");
+        }
+        let in_use = database
+            .number("COUNT(*)", "FROM users WHERE replaced_at IS NULL")
+            .await;
+        assert_eq!(in_use, 0, "{kind:?}: accounts were deleted");
+        for store in stores {
+            store.close().await;
+        }
+        database.remove().await;
+    }
+}
+
 #[tokio::test]
 async fn the_last_places_are_given_once() {
     for kind in Kind::wanted() {
