@@ -1,6 +1,6 @@
 //! Leaving in order.
 
-use super::{Link, Output, Session};
+use super::{Inflow, Link, Output, Session, Up};
 use crate::time::Time;
 use crate::wire::limits::DRAIN_PATIENCE;
 use crate::wire::{DisconnectReason, FromWorker};
@@ -55,7 +55,7 @@ impl Session {
                 self.announce(now);
             }
         } else if let Link::Up(up) = &mut self.link {
-            up.quiet_at = Some(now);
+            up.inflow = Inflow::Closed;
         }
         if leaving.hand_back {
             // Only a connection that is up has waiting jobs.
@@ -71,7 +71,8 @@ impl Session {
     pub(super) fn announce(&mut self, now: Time) {
         self.send(FromWorker::Drain { session: self.id });
         if let Link::Up(up) = &mut self.link {
-            up.quiet_at = Some(now + DRAIN_PATIENCE);
+            let until = now + DRAIN_PATIENCE;
+            up.inflow = Inflow::Closing { until };
         }
     }
 
@@ -82,7 +83,10 @@ impl Session {
     /// When a worker that has nothing left to do no longer waits for the master's answer to DRAIN.
     pub(super) fn parts_at(&self) -> Option<Time> {
         match &self.link {
-            Link::Up(up) if self.leaving.is_some() && !self.is_working() => up.quiet_at,
+            Link::Up(Up {
+                inflow: Inflow::Closing { until },
+                ..
+            }) if !self.is_working() => Some(*until),
             _ => None,
         }
     }
@@ -95,7 +99,7 @@ impl Session {
         let working = self.is_working();
         let owed = !self.kept.is_empty() || self.slots.busy().any(|job| job.wanted);
         match &self.link {
-            Link::Up(up) if working || up.quiet_at.is_none_or(|at| at > now) => {}
+            Link::Up(up) if working || up.may_get_jobs(now) => {}
             Link::Backoff { .. } | Link::Registering { .. } if owed => {}
             Link::Backoff { .. } | Link::Registering { .. } | Link::Parted if working => {
                 self.link = Link::Parted;

@@ -72,6 +72,7 @@ pub use counters::Counters;
 pub use event::{Assignment, Input, Output};
 
 use crate::time::Time;
+use crate::wire::limits::DRAIN_PATIENCE;
 use crate::wire::{FromWorker, ToWorker};
 use crate::worker::Exit;
 use leave::Leaving;
@@ -79,6 +80,9 @@ use reconnect::Reconnect;
 use seen::Seen;
 use slots::Slots;
 use work::Answer;
+
+/// A tick that is so late finds a process that was stopped.
+const STOPPED: Duration = Duration::from_millis(100);
 
 /// Where a worker stands with its master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,8 +145,18 @@ struct Up {
     /// How long the master may be silent.
     silence: Duration,
     max_body: u64,
-    /// From when on no more jobs come: the master has said so, or has had the time to. `None` until the master is told to send none.
-    quiet_at: Option<Time>,
+    inflow: Inflow,
+}
+
+/// Whether jobs may still come.
+enum Inflow {
+    Open,
+    /// The master has been told to send none, and has not answered. It is waited for until then.
+    Closing {
+        until: Time,
+    },
+    /// The master has said that it sends none.
+    Closed,
 }
 
 impl Session {
@@ -280,6 +294,12 @@ impl Session {
             }
             Link::Up(up) => {
                 up.heard = (up.heard + late).min(now);
+                if late > STOPPED
+                    && let Inflow::Closing { until } = &mut up.inflow
+                {
+                    // What came meanwhile may be more than has been read by now.
+                    *until = now + DRAIN_PATIENCE;
+                }
                 if up.lost_at() <= now {
                     self.silent(now);
                 } else if up.ping_at <= now {
@@ -302,5 +322,13 @@ impl Session {
 impl Up {
     fn lost_at(&self) -> Time {
         self.heard + self.silence
+    }
+
+    fn may_get_jobs(&self, now: Time) -> bool {
+        match self.inflow {
+            Inflow::Open => true,
+            Inflow::Closing { until } => until > now,
+            Inflow::Closed => false,
+        }
     }
 }

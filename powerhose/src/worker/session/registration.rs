@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Link, Output, Session, Up};
+use super::{Inflow, Link, Output, Session, Up};
 use crate::time::Time;
 use crate::wire::limits::REGISTER_TIMEOUT;
 use crate::wire::{FromWorker, Register, Registered, RejectReason, Rejection, RunningJob};
@@ -75,7 +75,7 @@ impl Session {
             heartbeat,
             silence: heartbeat * terms.misses.max(1),
             max_body: terms.max_body,
-            quiet_at: None,
+            inflow: Inflow::Open,
         });
         if self.leaving.is_some() {
             self.announce(now);

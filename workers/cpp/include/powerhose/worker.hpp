@@ -153,7 +153,7 @@ class Worker::Life {
   private:
     enum class State { Backoff, Registering, Up, Parted };
 
-    static constexpr Millis register_timeout{2000}, drain_patience{1000}, backoff_first{50}, backoff_limit{5000};
+    static constexpr Millis register_timeout{2000}, drain_patience{1000}, stopped{100}, backoff_first{50}, backoff_limit{5000};
     static constexpr int messages_per_turn = 256;
     static constexpr std::size_t remembered = 4096;
 
@@ -248,6 +248,7 @@ class Worker::Life {
             state_ = State::Up;
             slots_.begin(session_);
             quiet_at_ = Time::max();
+            dismissed_ = false;
             if (leaving_)
                 announce();
         } else if (message.header.command == wire::Command::Rejected && message.header.session == 0) {
@@ -271,7 +272,7 @@ class Worker::Life {
         case wire::Command::Job: take(message, frames, route); break;
         case wire::Command::Cancel: cancel(header); break;
         case wire::Command::Drain:
-            leaving_ = true;
+            leaving_ = dismissed_ = true;
             quiet_at_ = heard_;
             break;
         case wire::Command::Disconnect: lose(); break;
@@ -408,6 +409,9 @@ class Worker::Life {
             const auto late = now - due;
             heard_ = std::min(heard_ + late, now);
             lost_at_ = std::min(lost_at_ + late, now);
+            // What came meanwhile may be more than has been read by now.
+            if (late > stopped && quiet_at_ != Time::max() && !dismissed_)
+                quiet_at_ = now + drain_patience;
         }
         switch (state_) {
         case State::Backoff:
@@ -477,7 +481,7 @@ class Worker::Life {
     Time quiet_at_ = Time::max();
     unsigned failures_ = 0;
     std::string refusal_;
-    bool leaving_ = false, told_ = false;
+    bool leaving_ = false, dismissed_ = false, told_ = false;
     int exit_ = -1;
 };
 

@@ -26,7 +26,8 @@ fn a_worker_whose_drain_is_not_answered_leaves_all_the_same() {
     let mut worker = Driven::active(config(1));
     worker.job(1);
     worker.hand_in(Input::Drain);
-    worker.pass(DRAIN_PATIENCE);
+    worker.pass(HEARTBEAT);
+    worker.pass(HEARTBEAT);
     assert_eq!(worker.state(), State::Draining);
     assert_eq!(
         worker.finished(0),
@@ -41,6 +42,18 @@ fn a_worker_whose_drain_is_not_answered_leaves_all_the_same() {
         Some(idle.now + Duration::from_millis(1))
     );
     let outputs = idle.pass(Duration::from_millis(1));
+    assert!(outputs.ends_with(&good_bye()), "{outputs:?}");
+}
+
+#[test]
+fn a_worker_that_was_stopped_reads_on_before_it_leaves() {
+    let mut worker = Driven::active(config(1));
+    worker.hand_in(Input::Drain);
+    worker.now = worker.now + DRAIN_PATIENCE + Duration::from_millis(500);
+    let outputs = worker.hand_in(Input::Tick);
+    assert!(!outputs.contains(&good_bye()[1]), "{outputs:?}");
+    assert_eq!(worker.job(1), [not_started(1, ResultCode::Returned)]);
+    let outputs = worker.pass(DRAIN_PATIENCE);
     assert!(outputs.ends_with(&good_bye()), "{outputs:?}");
 }
 

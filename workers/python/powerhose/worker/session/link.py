@@ -1,5 +1,6 @@
+import math
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Union
 
 
 @dataclass
@@ -28,8 +29,10 @@ class Up:
     silence: float
     """How long the master may be silent."""
     max_body: int
-    quiet_at: Optional[float] = None
-    """From when on no more jobs come: the master has said so, or has had the time to. `None` until it is told to send none."""
+    quiet_at: float = math.inf
+    """From when on no more jobs come: the master has said so, or has had the time to."""
+    answered: bool = False
+    """Whether the master has said so."""
 
     @property
     def lost_at(self) -> float:

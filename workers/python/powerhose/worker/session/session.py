@@ -17,6 +17,9 @@ from .reconnect import Reconnect
 from .seen import Seen
 from .slots import Running, Slots
 
+# A tick that is so late finds a process that was stopped.
+STOPPED = 0.1
+
 
 class Session:
     """The worker's side of the protocol; the package says how to drive it."""
@@ -151,6 +154,9 @@ class Session:
                     self._back_off(now)
         elif isinstance(link, Up):
             link.heard = min(link.heard + late, now)
+            if late > STOPPED and not link.answered and self._leaving is not None:
+                # What came meanwhile may be more than has been read by now.
+                link.quiet_at = now + DRAIN_PATIENCE
             if link.lost_at <= now:
                 self._silent(now)
             elif link.ping_at <= now:
@@ -357,7 +363,7 @@ class Session:
         # Takes no more work. The first reason to leave is the one that counts.
         if isinstance(self._link, Up):
             if not leaving.announce:
-                self._link.quiet_at = now
+                self._link.quiet_at, self._link.answered = now, True
             elif self._leaving is None:
                 self._announce(self._link, now)
         if leaving.hand_back:
@@ -376,7 +382,7 @@ class Session:
             return
         working = self._working
         if isinstance(link, Up):
-            if not working and link.quiet_at is not None and link.quiet_at <= now:
+            if not working and link.quiet_at <= now:
                 self._send(wire.Disconnect(self.id, DisconnectReason.DRAINED))
                 self._exit(self._leaving.exit)
             return
