@@ -138,6 +138,7 @@ fn defects_of_python_workers_are_found() {
         ("ignores-cancel", "cancel-waiting", "RESULT ok"),
         ("starts-expired", "expired", "RESULT expired"),
         ("drops-on-sigterm", "sigterm-busy", "DISCONNECT drained"),
+        ("leaves-at-once", "sigterm-idle", "DISCONNECT drained"),
         ("sends-too-large", "too-large", "RESULT too-large"),
         ("keeps-its-socket", "unknown-session", "same connection"),
     ] {

@@ -72,6 +72,14 @@ class DropsOnSigterm(Worker):
         super().send(command, body, **fields)
 
 
+class LeavesAtOnce(Worker):
+    """It does not wait for what may have crossed its DRAIN."""
+
+    def send(self, command, body=b"", **fields):
+        super().send(command, body, **fields)
+        self.dismissed |= command == bare.DRAIN
+
+
 class SendsTooLarge(Worker):
     """It never heard of max_body."""
 
@@ -119,6 +127,7 @@ BUGS = {
     "ignores-cancel": IgnoresCancel,
     "starts-expired": StartsExpired,
     "drops-on-sigterm": DropsOnSigterm,
+    "leaves-at-once": LeavesAtOnce,
     "sends-too-large": SendsTooLarge,
     "keeps-its-socket": KeepsItsSocket,
 }
