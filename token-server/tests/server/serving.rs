@@ -88,7 +88,8 @@ async fn without_a_worker_the_answer_is_503_within_the_deadline() {
         ("browserid.gateway", &gateway),
         ("workers.count", "0"),
         ("workers.endpoint", &endpoint),
-        ("http.request_timeout", "500ms"),
+        ("browserid.documents.timeout", "900ms"),
+        ("http.request_timeout", "1s"),
     ])
     .await;
     let response = client()
@@ -122,6 +123,7 @@ async fn a_pool_with_more_to_do_than_it_can_costs_503s_and_nothing_afterwards() 
     let server = Server::start(&[
         ("browserid.gateway", &gateway),
         ("workers.count", "1"),
+        ("browserid.documents.timeout", "900ms"),
         ("http.request_timeout", "1s"),
     ])
     .await;
