@@ -148,7 +148,13 @@ async fn unhealthy(stage: &Stage, server: &Server) -> Value {
 async fn a_server_without_a_master_or_workers_says_503_and_recovers_by_itself() {
     let stage = Stage::set().await;
     let (frontend, backend) = (stage.frontend(), stage.backend());
-    let mut server = stage.server(&frontend, &[("http.request_timeout", "1s")]);
+    let mut server = stage.server(
+        &frontend,
+        &[
+            ("http.request_timeout", "1s"),
+            ("browserid.documents.timeout", "900ms"),
+        ],
+    );
     let log = server.process.output();
     assert!(
         log.contains("no master answers") && log.contains(&frontend),
@@ -210,6 +216,7 @@ async fn over_tcp_the_pool_and_its_servers_know_each_other_by_their_keys() {
             ("workers.curve_secret_file", own),
             ("workers.curve_server_file", "master.public"),
             ("http.request_timeout", "2s"),
+            ("browserid.documents.timeout", "1s"),
         ]
     };
     let server = stage.server(&frontend, &settings("server.secret"));

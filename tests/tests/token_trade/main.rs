@@ -68,7 +68,7 @@ fn read_by_tokenlib(answers: &[Value]) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn mozillas_tokenlib_accepts_the_token_of_every_valid_assertion() {
     let vectors = vectors();
-    let server = Server::start(&vectors, 2, "10s").await;
+    let server = Server::start(&vectors, 2, &[]).await;
     let client = client();
     let mut answers = Vec::new();
     let mut refused = 0;
@@ -122,7 +122,7 @@ async fn a_worker_killed_with_jobs_in_its_hands_costs_no_request() {
     const REQUESTS: usize = 1000;
     const CLIENTS: usize = 16;
     let vectors = vectors();
-    let server = Server::start(&vectors, 2, "30s").await;
+    let server = Server::start(&vectors, 2, &[("http.request_timeout", "30s")]).await;
     let assertion = valid_assertion(&vectors);
     let (client, url) = (client(), server.url.clone());
     let clients: Vec<_> = (0..CLIENTS)
@@ -178,7 +178,11 @@ async fn a_worker_killed_with_jobs_in_its_hands_costs_no_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_worker_a_request_is_asked_to_come_back_within_its_deadline() {
     let vectors = vectors();
-    let server = Server::start(&vectors, 0, "1s").await;
+    let limits = [
+        ("http.request_timeout", "1s"),
+        ("browserid.documents.timeout", "900ms"),
+    ];
+    let server = Server::start(&vectors, 0, &limits).await;
     let started = Instant::now();
     let request = client().get(format!("{}/1.0/sync/1.5", server.url));
     let request = request.header(

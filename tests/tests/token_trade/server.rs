@@ -35,10 +35,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server with so many crypto workers, that fetches the support documents of `vectors`.
-    pub(crate) async fn start(vectors: &Value, workers: usize, request_timeout: &str) -> Self {
+    pub(crate) async fn start(vectors: &Value, workers: usize, limits: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a folder for the server");
         let gateway = publish(vectors["documents"].clone()).await;
-        let settings = settings(directory.path(), &gateway, request_timeout);
+        let settings = settings(directory.path(), &gateway, limits);
         let store = Store::open(&settings.database, settings.nodes.capacity_release_rate)
             .await
             .expect("a database");
@@ -114,20 +114,21 @@ impl Server {
     }
 }
 
-fn settings(directory: &Path, gateway: &str, request_timeout: &str) -> Settings {
+fn settings(directory: &Path, gateway: &str, limits: &[(&str, &str)]) -> Settings {
     let database = format!("sqlite:{}/users.db", directory.display());
     let assignments = [
         ("database.url", database.as_str()),
         ("browserid.audience", "https://token.example.test"),
         ("browserid.gateway", gateway),
         ("browserid.algorithms", ALGORITHMS),
-        ("http.request_timeout", request_timeout),
         ("secrets.token", SECRET),
         ("secrets.metrics", "metrics-secret-1"),
     ];
-    let assignments = assignments.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let assignments = assignments.iter().chain(limits);
     Settings::load(&Sources {
-        assignments: assignments.into(),
+        assignments: assignments
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
         ..Sources::default()
     })
     .expect("the settings are fine")

@@ -179,6 +179,73 @@ async fn an_issuer_is_not_asked_for_every_unknown_key() {
     assert_eq!(issuer.questions(), 1);
 }
 
+#[tokio::test]
+async fn a_key_that_was_added_since_is_asked_for_though_the_others_are_fresh() {
+    let (old, new) = (SigningKey::es256("old"), SigningKey::eddsa("new"));
+    let issuer = Issuer::start(jwks(&[&old])).await;
+    let server = server_trusting(&issuer, &[("jwks.fresh_for", "1h")]).await;
+    let (status, body) = show(&server, &old.sign(&claims(&issuer))).await;
+    assert_eq!(status, 200, "{body}");
+    issuer.set(jwks(&[&old, &new]));
+    let (status, body) = show(&server, &old.sign(&claims(&issuer))).await;
+    assert_eq!((status, issuer.questions()), (200, 1), "{body}");
+    // Longer than the issuer is left alone after the first question.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let (status, body) = show(&server, &new.sign(&claims(&issuer))).await;
+    assert_eq!((status, issuer.questions()), (200, 2), "{body}");
+}
+
+#[tokio::test]
+async fn an_issuers_own_user_claim_types_and_leeway_count() {
+    let key = SigningKey::es256("a");
+    let issuer = Issuer::start(jwks(&[&key])).await;
+    let server = server_trusting(
+        &issuer,
+        &[
+            ("issuers.idp.user_claim", "employee"),
+            ("issuers.idp.types", r#"["at+jwt"]"#),
+            ("issuers.idp.leeway", "10m"),
+        ],
+    )
+    .await;
+    let good = with(claims(&issuer), "employee", json!("e-1"));
+    let (status, first) = show(&server, &key.sign_as("at+jwt", &good)).await;
+    assert_eq!(status, 200, "{first}");
+    let renamed = with(good.clone(), "sub", json!("user-2"));
+    let (status, same) = show(&server, &key.sign_as("application/AT+JWT", &renamed)).await;
+    assert_eq!((status, &same["uid"]), (200, &first["uid"]), "{same}");
+    let colleague = with(good.clone(), "employee", json!("e-2"));
+    let (status, other) = show(&server, &key.sign_as("at+jwt", &colleague)).await;
+    assert_eq!(status, 200, "{other}");
+    assert_ne!(other["uid"], first["uid"], "another user");
+
+    for (what, claim, value, expected) in [
+        ("too old, but for the leeway", "exp", now_s() - 120, 200),
+        ("too old", "exp", now_s() - 1200, 401),
+        (
+            "not yet valid, but for the leeway",
+            "nbf",
+            now_s() + 120,
+            200,
+        ),
+        ("not yet valid", "nbf", now_s() + 1200, 401),
+    ] {
+        let token = key.sign_as("at+jwt", &with(good.clone(), claim, json!(value)));
+        let (status, body) = show(&server, &token).await;
+        assert_eq!(status, expected, "{what}: {body}");
+    }
+    for (what, token) in [
+        ("another type", key.sign_as("JWT", &good)),
+        (
+            "no such claim",
+            key.sign_as("at+jwt", &with(good, "employee", Value::Null)),
+        ),
+    ] {
+        let (status, body) = show(&server, &token).await;
+        assert_eq!(status, 401, "{what}: {body}");
+    }
+}
+
 /// Prints what clients see while an issuer of JWTs has its troubles.
 #[tokio::test]
 async fn clients_of_a_server_that_knows_the_keys_notice_no_trouble_of_the_issuer() {

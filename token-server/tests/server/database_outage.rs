@@ -42,6 +42,7 @@ impl Stage {
             ("database.busy_timeout", "500ms"),
             ("database.connection_timeout", "2s"),
             ("http.request_timeout", REQUEST_TIMEOUT),
+            ("browserid.documents.timeout", "2s"),
             ("issuers.idp.issuer", self.issuer.url()),
             ("issuers.idp.domain", "idp.example.test"),
             ("issuers.idp.audiences", r#"["token-server"]"#),

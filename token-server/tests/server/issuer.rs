@@ -128,12 +128,17 @@ impl SigningKey {
     }
 
     pub(crate) fn sign(&self, claims: &Value) -> String {
+        self.sign_as("JWT", claims)
+    }
+
+    /// A token whose header says that it is of this type.
+    pub(crate) fn sign_as(&self, typ: &str, claims: &Value) -> String {
         let (alg, kid) = match self {
             Self::Es256(kid, _) => ("ES256", kid),
             Self::EdDsa(kid, _) => ("EdDSA", kid),
         };
         let segment = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let header = json!({ "alg": alg, "kid": kid, "typ": "JWT" });
+        let header = json!({ "alg": alg, "kid": kid, "typ": typ });
         let signed = format!("{}.{}", segment(&header), segment(claims));
         let signature = match self {
             Self::Es256(_, key) => {

@@ -1,9 +1,16 @@
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
+use axum::{Json, Router, routing::post};
 use reqwest::{Method, StatusCode, header::AUTHORIZATION};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
 use crate::{
     gateway,
@@ -88,7 +95,8 @@ async fn without_a_worker_the_answer_is_503_within_the_deadline() {
         ("browserid.gateway", &gateway),
         ("workers.count", "0"),
         ("workers.endpoint", &endpoint),
-        ("http.request_timeout", "500ms"),
+        ("browserid.documents.timeout", "900ms"),
+        ("http.request_timeout", "1s"),
     ])
     .await;
     let response = client()
@@ -122,6 +130,7 @@ async fn a_pool_with_more_to_do_than_it_can_costs_503s_and_nothing_afterwards() 
     let server = Server::start(&[
         ("browserid.gateway", &gateway),
         ("workers.count", "1"),
+        ("browserid.documents.timeout", "900ms"),
         ("http.request_timeout", "1s"),
     ])
     .await;
@@ -221,27 +230,64 @@ async fn a_proxys_request_id_is_kept() {
     assert_ne!(response.headers()["x-request-id"], "not usable {}");
 }
 
+/// An accounts server that vouches for every token, but only when the test lets it. The URL, how often it
+/// was asked, and what its answers wait for.
+async fn slow_accounts() -> (String, Arc<AtomicUsize>, Arc<Semaphore>) {
+    let questions = Arc::new(AtomicUsize::new(0));
+    let answers = Arc::new(Semaphore::new(0));
+    let vouch = {
+        let (questions, answers) = (Arc::clone(&questions), Arc::clone(&answers));
+        async move || {
+            questions.fetch_add(1, Ordering::SeqCst);
+            answers.acquire().await.unwrap().forget();
+            Json(serde_json::json!({
+                "user": "someone",
+                "scope": ["https://identity.mozilla.com/apps/oldsync"],
+            }))
+        }
+    };
+    let router = Router::new().route("/v1/verify", post(vouch));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, questions, answers)
+}
+
 #[tokio::test]
 async fn requests_in_flight_are_finished_before_the_server_stops() {
-    let (authorization, gateway) = good_assertion().await;
-    let server = Server::start(&[("browserid.gateway", &gateway)]).await;
+    const REQUESTS: usize = 50;
+    let (accounts, questions, answers) = slow_accounts().await;
+    let server = Server::start(&[
+        ("oauth.server_url", &accounts),
+        ("oauth.email_domain", "accounts.example.test"),
+        ("oauth.remote_timeout", "20s"),
+        ("http.request_timeout", "30s"),
+    ])
+    .await;
     let mut requests = JoinSet::new();
-    for _ in 0..50 {
+    for _ in 0..REQUESTS {
         let request = client()
             .get(server.url("/1.0/sync/1.5"))
-            .header(AUTHORIZATION, &authorization);
+            .header(AUTHORIZATION, "Bearer opaque");
         requests.spawn(async move { request.send().await.map(|response| response.status()) });
     }
-    // The first answers show that requests are in flight.
-    let first = requests.join_next().await.unwrap().unwrap().unwrap();
-    assert_eq!(first, StatusCode::OK);
+    let start = Instant::now();
+    while questions.load(Ordering::SeqCst) < REQUESTS {
+        assert!(start.elapsed() < PATIENCE, "they do not arrive");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     server.running.signal(Signal::TERM);
-    while let Some(outcome) = requests.join_next().await {
-        match outcome.unwrap() {
-            Ok(status) => assert_eq!(status, StatusCode::OK),
-            // It came when the door was closed already, and was told so at once.
-            Err(error) => assert!(error.is_connect() || error.is_request(), "{error:?}"),
+    // What is sent after the signal may fail in any way, until the door is seen to be closed.
+    loop {
+        let late = client().get(server.url("/__lbheartbeat__")).send().await;
+        if late.is_err_and(|error| error.is_connect()) {
+            break;
         }
+        assert!(start.elapsed() < PATIENCE, "the door stays open");
+    }
+    answers.add_permits(REQUESTS);
+    while let Some(outcome) = requests.join_next().await {
+        assert_eq!(outcome.unwrap().unwrap(), StatusCode::OK);
     }
     let Server { running, .. } = server;
     let (status, _) = running.wait();

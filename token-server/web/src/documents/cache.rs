@@ -84,8 +84,8 @@ impl Hosts {
 /// What is remembered of one host.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Held by whoever asks the host.
-    pub(super) flight: tokio::sync::Mutex<()>,
+    /// Held by whoever asks the host, or waits for a place to do so.
+    pub(super) flight: Arc<tokio::sync::Mutex<()>>,
     known: Mutex<Known>,
     last_used: AtomicU64,
     lifetimes: Lifetimes,
@@ -95,14 +95,16 @@ pub(super) struct Slot {
 struct Known {
     document: Option<(Arc<SupportDocument>, Instant)>,
     failure: Option<(DocumentError, Instant)>,
+    /// The host has been asked and has not answered yet.
+    asked: bool,
 }
 
-type Outcome = Result<Arc<SupportDocument>, DocumentError>;
+pub(super) type Outcome = Result<Arc<SupportDocument>, DocumentError>;
 
 impl Slot {
     fn new(lifetimes: Lifetimes) -> Self {
         Self {
-            flight: tokio::sync::Mutex::default(),
+            flight: Arc::default(),
             known: Mutex::default(),
             last_used: AtomicU64::new(0),
             lifetimes,
@@ -130,6 +132,24 @@ impl Slot {
         known.document_within(self.lifetimes.stale_for, now)
     }
 
+    /// Takes note that the host is asked now.
+    pub(super) fn begin(&self) {
+        self.known.lock().expect("no panics under this lock").asked = true;
+    }
+
+    /// What there is to say to one who cannot wait any longer. It is not remembered: others can.
+    pub(super) fn give_up(&self, now: Instant) -> Outcome {
+        if let Some(outcome) = self.recall(now) {
+            return outcome;
+        }
+        let known = self.known.lock().expect("no panics under this lock");
+        match known.document_within(self.lifetimes.stale_for, now) {
+            Some(document) => Ok(document),
+            None if known.asked => Err(DocumentError::Unavailable("no answer in time".to_owned())),
+            None => Err(DocumentError::Saturated),
+        }
+    }
+
     /// Takes note of a host's answer. What there is to say after it.
     pub(super) fn remember(
         &self,
@@ -137,6 +157,7 @@ impl Slot {
         now: Instant,
     ) -> Outcome {
         let mut known = self.known.lock().expect("no panics under this lock");
+        known.asked = false;
         match outcome {
             Ok(document) => {
                 let document = Arc::new(document);
@@ -220,6 +241,19 @@ mod tests {
         slot.remember(Err(unavailable()), start).unwrap_err();
         assert_eq!(slot.recall(after(start, 9)), Some(Err(unavailable())));
         assert_eq!(slot.recall(after(start, 10)), None);
+    }
+
+    #[test]
+    fn one_who_gives_up_learns_whether_the_host_was_slow_or_not_asked_at_all() {
+        let (slot, start) = (Slot::new(LIFETIMES), Instant::now());
+        assert_eq!(slot.give_up(start), Err(DocumentError::Saturated));
+        slot.begin();
+        let outcome = slot.give_up(start);
+        assert!(matches!(outcome, Err(DocumentError::Unavailable(_))));
+        assert_eq!(slot.recall(start), None, "for others it is not over");
+        let document = slot.remember(Ok(SupportDocument::Disabled), start).unwrap();
+        slot.begin();
+        assert_eq!(slot.give_up(after(start, 200)), Ok(document));
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub enum DocumentError {
     /// The host could not be asked.
     #[error("{0}")]
     Unavailable(String),
+    /// The host has not been asked: so many others were.
+    #[error("too many hosts are being asked")]
+    Saturated,
 }
 
 /// The HTTP client could not be set up.

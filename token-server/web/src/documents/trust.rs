@@ -1,6 +1,7 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use crypto_jobs::{IssuerFinding, Peek};
+use tokio::time::Instant;
 
 use super::{DocumentError, Documents, SupportDocument};
 
@@ -9,51 +10,92 @@ const MAX_DELEGATIONS: usize = 6;
 
 impl Documents {
     /// What there is to know about the issuer of an assertion: whether it may speak for the address's
-    /// host, and with which keys it signs.
+    /// host, and with which keys it signs. All hosts together get `documents.timeout`.
     pub async fn find_issuer(&self, peek: &Peek) -> IssuerFinding {
-        let allowed = |allowed: &HashSet<String>| allowed.contains(&peek.issuer);
-        if !self.allowed.as_ref().is_none_or(allowed) {
-            return IssuerFinding::Untrusted;
-        }
-        let speaks_for_host = self.trusted.contains(&peek.issuer)
-            || peek.issuer == peek.email_host
-            || self.delegates(&peek.email_host, &peek.issuer).await;
-        if !speaks_for_host {
-            return IssuerFinding::Untrusted;
-        }
-        match self.get(&peek.issuer).await.as_deref() {
-            Ok(SupportDocument::Issuer(keys)) => IssuerFinding::Known { keys: keys.clone() },
-            Ok(SupportDocument::Delegated(_) | SupportDocument::Disabled) => {
-                IssuerFinding::Unusable
-            }
-            // An issuer that the operator relies on is down: not the client's fault. A host that a
-            // stranger made up is.
-            Err(DocumentError::Unavailable(_)) if self.is_named(&peek.issuer) => {
-                IssuerFinding::Unavailable
-            }
-            Err(_) => IssuerFinding::Unusable,
+        match self.trusted_document(peek).await {
+            Ok(document) => match &*document {
+                SupportDocument::Issuer(keys) => IssuerFinding::Known { keys: keys.clone() },
+                SupportDocument::Delegated(_) | SupportDocument::Disabled => {
+                    IssuerFinding::Unusable
+                }
+            },
+            Err(finding) => finding,
         }
     }
 
-    /// Whether delegations lead from `host` to `issuer`. Circles and long chains lead nowhere.
-    async fn delegates(&self, host: &str, issuer: &str) -> bool {
+    /// The issuer's document, if the issuer may speak for the address's host.
+    async fn trusted_document(&self, peek: &Peek) -> Result<Arc<SupportDocument>, IssuerFinding> {
+        let allowed = |allowed: &HashSet<String>| allowed.contains(&peek.issuer);
+        if !self.allowed.as_ref().is_none_or(allowed) {
+            return Err(IssuerFinding::Untrusted);
+        }
+        let deadline = self.deadline();
+        let named = self.is_named(&peek.issuer);
+        let trust = self.speaks_for_host(peek, deadline);
+        let document = async {
+            let document = self.get_by(&peek.issuer, deadline).await;
+            document.map_err(|error| match error {
+                // An issuer that the operator relies on is down: not the client's fault. A host that a
+                // stranger made up is.
+                DocumentError::Unavailable(_) if named => IssuerFinding::Unavailable,
+                DocumentError::Saturated => saturated(&peek.issuer),
+                _ => IssuerFinding::Unusable,
+            })
+        };
+        if named {
+            // At once, so that an issuer that the operator relies on never seems to be down because the
+            // client's hosts have used up the time.
+            let ((), document) = tokio::try_join!(trust, document)?;
+            Ok(document)
+        } else {
+            trust.await?;
+            document.await
+        }
+    }
+
+    async fn speaks_for_host(&self, peek: &Peek, deadline: Instant) -> Result<(), IssuerFinding> {
+        if self.trusted.contains(&peek.issuer) || peek.issuer == peek.email_host {
+            return Ok(());
+        }
+        self.follow(&peek.email_host, &peek.issuer, deadline).await
+    }
+
+    /// Whether delegations lead from `host` to `issuer`. Circles and long chains lead nowhere, and
+    /// neither do slow ones.
+    async fn follow(
+        &self,
+        host: &str,
+        issuer: &str,
+        deadline: Instant,
+    ) -> Result<(), IssuerFinding> {
         let mut seen = HashSet::from([host.to_owned()]);
         let mut host = host.to_owned();
         for _ in 0..MAX_DELEGATIONS {
-            let Ok(document) = self.get(&host).await else {
-                return false;
+            let document = match self.get_by(&host, deadline).await {
+                Ok(document) => document,
+                Err(DocumentError::Saturated) => return Err(saturated(&host)),
+                Err(_) => return Err(IssuerFinding::Untrusted),
             };
             let SupportDocument::Delegated(authority) = &*document else {
-                return false;
+                return Err(IssuerFinding::Untrusted);
             };
             if authority == issuer {
-                return true;
+                return Ok(());
             }
             if !seen.insert(authority.clone()) {
-                return false;
+                return Err(IssuerFinding::Untrusted);
             }
             host.clone_from(authority);
         }
-        false
+        Err(IssuerFinding::Untrusted)
     }
+}
+
+/// Too much to do here is not the client's fault either.
+fn saturated(host: &str) -> IssuerFinding {
+    tracing::warn!(
+        host,
+        "not asked: browserid.documents.max_fetches are under way"
+    );
+    IssuerFinding::Unavailable
 }

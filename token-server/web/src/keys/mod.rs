@@ -3,6 +3,8 @@
 
 mod known;
 mod set;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, Mutex},

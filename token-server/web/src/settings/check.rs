@@ -29,6 +29,13 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
                 "must not be shorter than browserid.documents.fresh_for",
             ));
         }
+        // Else a host that a client names could make this server say that it is unavailable.
+        if browserid.documents.timeout >= settings.http.request_timeout {
+            return Err(SettingsError::key(
+                "browserid.documents.timeout",
+                "must be shorter than http.request_timeout",
+            ));
+        }
     }
     if settings.jwks.stale_for < settings.jwks.fresh_for {
         return Err(SettingsError::key(

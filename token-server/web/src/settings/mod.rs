@@ -153,7 +153,8 @@ fn default_algorithms() -> Vec<SignatureAlgorithm> {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Documents {
-    /// What one fetch may take. Default `5s`.
+    /// What all fetches of one request may take together; shorter than `http.request_timeout`.
+    /// Default `5s`.
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
     /// Largest document, in bytes. Default 65536.
@@ -170,7 +171,8 @@ pub struct Documents {
     pub retry_after: Duration,
     /// Most hosts remembered; the least recently used goes first. Default 1000.
     pub max_hosts: NonZeroUsize,
-    /// Most fetches at a time for hosts that no setting names. Default 32.
+    /// Most fetches at a time for hosts that no setting names. Who waits in vain for a place gets 503.
+    /// Default 32.
     pub max_fetches: NonZeroUsize,
 }
 

@@ -13,6 +13,9 @@ use crate::{gateway::Gateway, settings};
 
 const JSON: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/json")];
 
+/// Longer than anything takes here unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 const HOST: &str = "accounts.example.test";
 
 fn issuer() -> Value {
@@ -73,7 +76,7 @@ async fn many_who_ask_at_once_share_one_fetch() {
 async fn one_who_gives_up_waiting_does_not_spoil_it_for_the_others() {
     let gateway = Gateway::start().await;
     gateway.publish(HOST, issuer());
-    let _gate = gateway.hold();
+    let gate = gateway.hold();
     let documents = Arc::new(documents(&gateway, &[]));
     let leader = tokio::spawn({
         let documents = Arc::clone(&documents);
@@ -84,8 +87,9 @@ async fn one_who_gives_up_waiting_does_not_spoil_it_for_the_others() {
     }
     leader.abort();
     assert!(leader.await.unwrap_err().is_cancelled());
-    gateway.release();
+    gate.notify_one();
     assert!(documents.get(HOST).await.is_ok());
+    assert_eq!(gateway.requests(), 1, "the answer was waited for");
 }
 
 #[tokio::test]
@@ -274,6 +278,104 @@ async fn delegations_are_followed_six_times_and_never_in_circles() {
             "{host}: {finding:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn slow_hosts_share_the_time_of_one_and_are_remembered_for_the_next_request() {
+    let gateway = Gateway::start().await;
+    gateway.publish(HOST, issuer());
+    for hop in 0..5 {
+        let next = match hop {
+            4 => HOST.to_owned(),
+            hop => format!("hop{}.test", hop + 1),
+        };
+        gateway.publish(&format!("hop{hop}.test"), json!({ "authority": next }));
+    }
+    // Each is fast enough alone.
+    gateway.slow_down(Duration::from_millis(200));
+    let settings = [
+        ("browserid.documents.timeout", "700ms"),
+        ("browserid.documents.retry_after", "1ns"),
+    ];
+    let documents = documents(&gateway, &settings);
+    let peek = peek(HOST, "hop0.test");
+    let finding = documents.find_issuer(&peek).await;
+    assert!(matches!(finding, IssuerFinding::Untrusted), "{finding:?}");
+    // A question that somebody gave up goes on, so the chain gets shorter.
+    tokio::time::timeout(PATIENCE, async {
+        loop {
+            match documents.find_issuer(&peek).await {
+                IssuerFinding::Known { .. } => break,
+                IssuerFinding::Untrusted | IssuerFinding::Unusable => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await
+    .expect("it did not hang");
+}
+
+#[tokio::test]
+async fn a_request_with_no_time_left_does_not_spoil_a_good_host_for_the_others() {
+    let gateway = Gateway::start().await;
+    gateway.publish(HOST, issuer());
+    gateway.publish("slow.test", json!({ "authority": HOST }));
+    gateway.slow_down(Duration::from_millis(600));
+    let documents = documents(&gateway, &[("browserid.documents.timeout", "1s")]);
+    let finding = documents.find_issuer(&peek(HOST, "slow.test")).await;
+    assert!(
+        matches!(finding, IssuerFinding::Unusable | IssuerFinding::Untrusted),
+        "{finding:?}"
+    );
+    let document = documents.get(HOST).await;
+    assert!(document.is_ok(), "{document:?}");
+    assert_eq!(gateway.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_clients_hosts_use_up_no_time_of_an_issuer_that_the_operator_named() {
+    let gateway = Gateway::start().await;
+    gateway.publish(HOST, issuer());
+    gateway.publish("slow.test", json!({ "authority": HOST }));
+    let gate = gateway.hold();
+    let allowed = format!("[\"{HOST}\"]");
+    let documents = documents(&gateway, &[("browserid.allowed_issuers", &allowed)]);
+    let finding =
+        tokio::spawn(async move { documents.find_issuer(&peek(HOST, "slow.test")).await });
+    while gateway.requests() < 2 {
+        assert!(!finding.is_finished(), "one was asked after the other");
+        tokio::task::yield_now().await;
+    }
+    gate.notify_waiters();
+    let finding = finding.await.unwrap();
+    assert!(
+        matches!(finding, IssuerFinding::Known { .. }),
+        "{finding:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_gets_no_place_to_ask_in_time_hears_that_it_is_our_fault() {
+    let gateway = Gateway::start().await;
+    let _gate = gateway.hold();
+    let settings = [
+        ("browserid.documents.timeout", "500ms"),
+        ("browserid.documents.max_fetches", "1"),
+    ];
+    let documents = Arc::new(documents(&gateway, &settings));
+    let mut strangers = JoinSet::new();
+    for number in 0..20 {
+        let documents = Arc::clone(&documents);
+        strangers.spawn(async move {
+            let host = format!("slow{number}.test");
+            documents.find_issuer(&peek(&host, &host)).await
+        });
+    }
+    let findings = tokio::time::timeout(PATIENCE, strangers.join_all()).await;
+    let findings = findings.expect("it did not hang");
+    let unavailable = |finding: &&IssuerFinding| matches!(finding, IssuerFinding::Unavailable);
+    let refused = findings.iter().filter(unavailable).count();
+    assert!((10..20).contains(&refused), "{findings:?}");
 }
 
 #[tokio::test]

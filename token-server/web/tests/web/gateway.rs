@@ -5,6 +5,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -14,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{net::TcpListener, sync::Notify, time::sleep};
 
 type Answer = Arc<dyn Fn() -> Response + Send + Sync>;
 
@@ -31,6 +32,7 @@ struct Hosts {
     requests: Arc<AtomicUsize>,
     /// Set while answers are to be held back.
     held: Arc<Mutex<Option<Arc<Notify>>>>,
+    delay: Arc<Mutex<Duration>>,
 }
 
 impl Gateway {
@@ -80,6 +82,11 @@ impl Gateway {
         *self.hosts.held.lock().unwrap() = None;
     }
 
+    /// From now on every answer takes so long.
+    pub(crate) fn slow_down(&self, delay: Duration) {
+        *self.hosts.delay.lock().unwrap() = delay;
+    }
+
     pub(crate) fn requests(&self) -> usize {
         self.hosts.requests.load(Ordering::SeqCst)
     }
@@ -91,6 +98,8 @@ async fn answer(State(hosts): State<Hosts>, headers: HeaderMap) -> Response {
     if let Some(gate) = held {
         gate.notified().await;
     }
+    let delay = *hosts.delay.lock().unwrap();
+    sleep(delay).await;
     let host = headers
         .get(HOST)
         .and_then(|host| host.to_str().ok())

@@ -21,6 +21,7 @@ const PATH: &str = "/1.0/sync/1.5";
 /// The application with a database, a gateway with the vectors' documents, and one worker.
 struct Fixture {
     router: Router,
+    gateway: Gateway,
     assertion: String,
     directory: TempDir,
 }
@@ -57,6 +58,7 @@ impl Fixture {
                 access,
                 Arc::new(runner),
             )),
+            gateway,
             assertion: vectors["cases"][0]["assertion"]
                 .as_str()
                 .unwrap()
@@ -171,6 +173,30 @@ async fn malformed_credentials_are_401() {
         assert_eq!(status, 401, "{body}");
         assert!(body["errors"][0]["description"].is_string());
     }
+}
+
+#[tokio::test]
+async fn slow_hosts_that_a_client_names_are_401_however_many_they_are() {
+    let fixture = Fixture::new(&[
+        ("browserid.documents.timeout", "700ms"),
+        ("http.request_timeout", "1s"),
+    ])
+    .await;
+    let hosts = ["corp.example.test", "a.test", "b.test", "c.test", "d.test"];
+    for (host, next) in hosts.iter().zip(&hosts[1..]) {
+        let document = serde_json::json!({ "authority": next });
+        fixture.gateway.publish(host, document);
+    }
+    // Each is fast enough alone, and all of them take longer than a request may.
+    fixture.gateway.slow_down(Duration::from_millis(400));
+    let vectors = vectors();
+    let mut cases = vectors["cases"].as_array().unwrap().iter();
+    let case = cases.find(|case| case["id"] == "valid-delegated").unwrap();
+    let credentials = format!("BrowserID {}", case["assertion"].as_str().unwrap());
+    let headers = [(AUTHORIZATION.as_str(), credentials.as_bytes())];
+    let (status, body) = fixture.get(PATH, &headers).await;
+    assert_eq!(status, 401, "{body}");
+    assert_eq!(body["status"], "invalid-credentials");
 }
 
 #[tokio::test]

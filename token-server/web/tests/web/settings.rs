@@ -133,6 +133,15 @@ fn durations_need_their_unit() {
 fn what_one_value_cannot_tell_is_checked_too() {
     let line = complaint(&[("browserid.documents.stale_for", "1m")]);
     assert!(line.contains("browserid.documents.stale_for"), "{line}");
+    for (documents, request) in [("10s", "10s"), ("5s", "4s")] {
+        let line = complaint(&[
+            ("browserid.documents.timeout", documents),
+            ("http.request_timeout", request),
+        ]);
+        for key in ["browserid.documents.timeout", "http.request_timeout"] {
+            assert!(line.contains(key), "{line}");
+        }
+    }
     let line = complaint(&[("workers.count", "0")]);
     assert!(line.contains("workers.endpoint"), "{line}");
 }
