@@ -30,10 +30,10 @@ fn limit(instructions_per_job: u64) -> LibraryBenchmarkConfig {
 }
 
 #[library_benchmark]
-#[bench::one_worker(args = (1, 0), setup = Desk::new, config = limit(4_900))]
-#[bench::two_thousand_workers(args = (2_000, 0), setup = Desk::new, config = limit(6_700))]
-#[bench::fifty_thousand_waiting(args = (1, 50_000), setup = Desk::new, config = limit(4_830))]
-#[bench::crowded(args = (2_000, 50_000), setup = Desk::new, config = limit(5_650))]
+#[bench::one_worker(args = (1, 0), setup = Desk::new, config = limit(4_800))]
+#[bench::two_thousand_workers(args = (2_000, 0), setup = Desk::new, config = limit(5_750))]
+#[bench::fifty_thousand_waiting(args = (1, 50_000), setup = Desk::new, config = limit(4_730))]
+#[bench::crowded(args = (2_000, 50_000), setup = Desk::new, config = limit(5_550))]
 fn core(mut desk: Desk) -> Desk {
     for _ in 0..JOBS {
         desk.job();
