@@ -28,7 +28,7 @@
 //! | a handler is done | its result is kept | its result is kept | RESULT, the next job starts | RESULT; after the last one, and the master's DRAIN, DISCONNECT, → Exited |
 //! | told to drain, `max_jobs`, `max_age` | → Exited, unless owed or working | the same | DRAIN, RESULT returned for what waits, → Draining | RESULT returned for what waits |
 //! | told to stop | → Exited | → Exited | DISCONNECT, → Exited | DISCONNECT, → Exited |
-//! | DRAIN not answered for [`DRAIN_PATIENCE`](crate::wire::limits::DRAIN_PATIENCE) | - | - | - | as if it were |
+//! | DRAIN not answered for [`DRAIN_PATIENCE`] | - | - | - | as if it were |
 //! | ping due | - | - | HEARTBEAT | HEARTBEAT |
 //! | master silent for too long | - | - | what waits is dropped, → Backoff | the same |
 //! | REGISTER not answered | - | → Backoff | - | - |
