@@ -144,6 +144,8 @@ impl OwnSocket {
     fn bind(path: &str) -> Self {
         let router = zmq::Context::new().socket(zmq::ROUTER).expect("a socket");
         router.set_linger(LAST_WORDS).expect("a valid option");
+        // It would drop what is beyond its limit.
+        router.set_sndhwm(0).expect("a valid option");
         router.bind(&format!("ipc://{path}")).expect("a free path");
         let master = RefCell::default();
         Self { router, master }
