@@ -8,10 +8,11 @@ use std::sync::{
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header::LOCATION},
+    http::{StatusCode, header::CONTENT_LENGTH, header::LOCATION},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -47,8 +48,12 @@ impl Accounts {
 async fn judge(State(accounts): State<Accounts>, Json(question): Json<Value>) -> Response {
     accounts.questions.fetch_add(1, Ordering::SeqCst);
     let token = text(&question, "token");
-    if let Some(status) = token.strip_prefix("status-") {
-        let status = StatusCode::from_bytes(status.as_bytes()).unwrap();
+    let status = match token.strip_prefix("status-") {
+        Some(status) => status.parse().ok(),
+        None => asked_for(token),
+    };
+    if let Some(status) = status.filter(|status| *status != 200) {
+        let status = StatusCode::from_u16(status).unwrap();
         return (status, [(LOCATION, "/v1/jwks")]).into_response();
     }
     match token {
@@ -56,10 +61,25 @@ async fn judge(State(accounts): State<Accounts>, Json(question): Json<Value>) ->
             tokio::time::sleep(PATIENCE).await;
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
+        // It breaks off.
+        "half" => ([(CONTENT_LENGTH, "100")], "{").into_response(),
         "flood" => "x".repeat(1 << 20).into_response(),
         answer if answer.starts_with('{') => answer.to_owned().into_response(),
         _ => Json(good()).into_response(),
     }
+}
+
+/// A JWT, signed by nobody, about which the accounts server answers this.
+fn jwt_about(status: u16) -> String {
+    let segment = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = segment(json!({ "alg": "RS256", "typ": "at+jwt" }));
+    format!("{header}.{}.AAAA", segment(json!({ "status": status })))
+}
+
+fn asked_for(token: &str) -> Option<u16> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    u16::try_from(claims["status"].as_u64()?).ok()
 }
 
 fn good() -> Value {
@@ -151,14 +171,57 @@ async fn what_the_accounts_server_does_not_vouch_for_is_refused() {
         ("flood", 401),
         ("status-400", 401),
         ("status-401", 401),
+        ("status-204", 401),
         ("status-302", 401),
-        ("status-429", 503),
-        ("status-500", 503),
+        ("status-403", 401),
+        ("status-429", 401),
+        ("status-500", 401),
+        ("status-503", 401),
         ("silence", 503),
+        ("half", 503),
         ("opaque", 200),
     ] {
         let (status, body) = show(&server, token).await;
         assert_eq!(status, expected, "{token}: {body}");
+        let text = if expected == 401 {
+            "invalid-credentials"
+        } else {
+            "error"
+        };
+        assert!(expected == 200 || body["status"] == text, "{token}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_jwt_is_refused_only_by_a_server_that_is_well() {
+    let accounts = Accounts::default();
+    let server = server(&accounts.start().await, &[]).await;
+    for (status, expected) in [
+        (200, 200),
+        (400, 401),
+        (401, 401),
+        (302, 401),
+        (429, 503),
+        (500, 503),
+        (502, 503),
+    ] {
+        // Its keys are not to be had either, so only it can tell.
+        let (seen, body) = show(&server, &jwt_about(status)).await;
+        assert_eq!(seen, expected, "{status}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_accounts_server_that_cannot_be_reached_refuses_nobody() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let server = server(&url, &[]).await;
+    for token in ["opaque", &jwt_about(200)] {
+        let (status, body) = show(&server, token).await;
+        assert_eq!(status, 503, "{body}");
+        let description = &body["errors"][0]["description"];
+        assert_eq!(description, "Resource is not available", "{body}");
     }
 }
 

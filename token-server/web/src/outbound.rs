@@ -7,12 +7,12 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header::ACCEPT,
 /// Why there is no answer that could be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OutboundError {
-    /// The server could not be asked, or is not well.
+    /// The server could not be asked, or gave no whole answer in time.
     #[error("{0}")]
     Unavailable(String),
-    /// The server answered, and says no.
+    /// The server answered with another status than 200.
     #[error("the server answered {0}")]
-    Refused(u16),
+    Refused(StatusCode),
     /// The server answered something that is not what was asked for.
     #[error("the answer {0}")]
     Unusable(&'static str),
@@ -53,19 +53,10 @@ pub(crate) async fn ask(
         .send()
         .await
         .map_err(unavailable)?;
-    let status = response.status();
-    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
-        return Err(OutboundError::Refused(status.as_u16()));
+    match response.status() {
+        StatusCode::OK => body(response, max_bytes).await,
+        status => Err(OutboundError::Refused(status)),
     }
-    if status.is_redirection() {
-        return Err(OutboundError::Unusable("is a redirect"));
-    }
-    if status != StatusCode::OK {
-        return Err(OutboundError::Unavailable(format!(
-            "the server answered {status}"
-        )));
-    }
-    body(response, max_bytes).await
 }
 
 async fn body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, OutboundError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crypto_jobs::{JwsAlgorithm, JwtConditions, JwtRejection, MAX_JWT_BYTES};
-use reqwest::{Client, Url};
+use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
@@ -97,7 +97,8 @@ impl OAuth {
             Err(failure @ (Failure::Jwt(JwtRejection::Malformed) | Failure::Keys(_))) => {
                 match &self.remote {
                     Some(remote) if token.len() <= MAX_JWT_BYTES => {
-                        self.read_answer(remote.ask(token).await?)
+                        let answer = remote.ask(token).await;
+                        self.read_answer(answer.map_err(|error| without_verdict(failure, error))?)
                     }
                     _ => Err(failure),
                 }
@@ -141,10 +142,10 @@ impl OAuth {
 
 impl Remote {
     /// What the server says of a token that it accepts.
-    async fn ask(&self, token: &str) -> Result<Answer, Failure> {
+    async fn ask(&self, token: &str) -> Result<Answer, OutboundError> {
         let Ok(_place) = self.places.try_acquire() else {
-            let error = OutboundError::Unavailable("too many questions at a time".to_owned());
-            return Err(Failure::Keys(error));
+            let error = "too many questions at a time".to_owned();
+            return Err(OutboundError::Unavailable(error));
         };
         let request = self
             .client
@@ -152,15 +153,28 @@ impl Remote {
             .timeout(self.timeout)
             .header(reqwest::header::CONTENT_TYPE, "application/json")
             .body(json!({ "token": token }).to_string());
-        match outbound::ask(request, MAX_ANSWER_BYTES).await {
-            Ok(body) => serde_json::from_slice(&body).map_err(|_| Failure::RemoteRefusal),
-            Err(error @ OutboundError::Unavailable(_)) => {
-                tracing::warn!(%error, "the accounts server cannot be asked about a token");
-                Err(Failure::Keys(error))
-            }
-            Err(OutboundError::Refused(_) | OutboundError::Unusable(_)) => {
-                Err(Failure::RemoteRefusal)
+        let body = outbound::ask(request, MAX_ANSWER_BYTES).await?;
+        serde_json::from_slice(&body).map_err(|_| OutboundError::Unusable("vouches for nobody"))
+    }
+}
+
+/// What a token comes to that failed here, and that the server does not vouch for.
+fn without_verdict(failure: Failure, error: OutboundError) -> Failure {
+    let is_unwell =
+        |status: StatusCode| status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    match error {
+        OutboundError::Unavailable(_) => {
+            tracing::warn!(%error, "the accounts server cannot be asked about a token");
+            Failure::Keys(error)
+        }
+        OutboundError::Refused(status) if is_unwell(status) => {
+            tracing::warn!(%error, "the accounts server does not judge a token");
+            match failure {
+                // It keeps its keys to itself as well, and the token may be a good one.
+                Failure::Keys(_) => failure,
+                _ => Failure::RemoteRefusal,
             }
         }
+        OutboundError::Refused(_) | OutboundError::Unusable(_) => Failure::RemoteRefusal,
     }
 }

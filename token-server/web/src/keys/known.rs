@@ -69,6 +69,8 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::StatusCode;
+
     use super::*;
 
     const LIFETIMES: Lifetimes = Lifetimes {
@@ -99,7 +101,7 @@ mod tests {
     #[test]
     fn an_issuer_is_left_alone_for_a_while_after_each_question() {
         let (mut known, start) = (Known::default(), Instant::now());
-        known.remember(Err(OutboundError::Refused(404)), start);
+        known.remember(Err(OutboundError::Refused(StatusCode::NOT_FOUND)), start);
         assert!(!known.may_ask(LIFETIMES, start + Duration::from_secs(9)));
         assert!(known.may_ask(LIFETIMES, start + Duration::from_secs(10)));
         known.remember(Ok(keys()), start + Duration::from_secs(10));
