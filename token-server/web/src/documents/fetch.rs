@@ -79,10 +79,12 @@ impl Fetcher {
             .await
             .map_err(unavailable)?;
         let status = response.status();
-        if status.is_client_error() {
+        // Not that there is no document, only that it isn't to be had now.
+        let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+        if status.is_client_error() && !later {
             return Err(DocumentError::Absent(status.as_u16()));
         }
-        if status.is_server_error() {
+        if status.is_server_error() || later {
             return Err(DocumentError::Unavailable(format!(
                 "the host answered {status}"
             )));

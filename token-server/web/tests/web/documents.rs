@@ -173,9 +173,12 @@ async fn a_stale_document_serves_while_its_host_fails() {
     ];
     let documents = documents(&gateway, &lifetimes);
     let first = documents.get(HOST).await.unwrap();
-    gateway.set(HOST, || StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(documents.get(HOST).await, Ok(first));
-    assert_eq!(gateway.requests(), 2, "it was asked for");
+    for (number, status) in [500, 503, 408, 429].into_iter().enumerate() {
+        let status = StatusCode::from_u16(status).unwrap();
+        gateway.set(HOST, move || status);
+        assert_eq!(documents.get(HOST).await.as_ref(), Ok(&first), "{status}");
+        assert_eq!(gateway.requests(), 2 + number, "it was asked for");
+    }
     gateway.publish(HOST, json!({ "disabled": true }));
     assert_eq!(
         *documents.get(HOST).await.unwrap(),
