@@ -316,7 +316,7 @@ async fn no_header_about_keys_is_the_servers_fault() {
 }
 
 /// The start of the answer to these bytes; nothing if the connection is closed without.
-async fn answer_to(address: &str, bytes: &[u8]) -> String {
+pub(crate) async fn answer_to(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The server may have had enough before it got all of it.
     let _ = stream.write_all(bytes).await;

@@ -14,6 +14,7 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
 use crate::{
     gateway,
+    hostile_clients::answer_to,
     process::{PATIENCE, Server, client, json, wait_until_gone},
     vectors::{read, text},
 };
@@ -292,4 +293,51 @@ async fn requests_in_flight_are_finished_before_the_server_stops() {
     let Server { running, .. } = server;
     let (status, _) = running.wait();
     assert!(status.success(), "{status}");
+}
+
+/// A request with a body in chunks that nobody has announced the length of, and another request behind it.
+fn chunked(bytes: usize) -> Vec<u8> {
+    const CHUNK: usize = 1000;
+    let head = "POST /1.0/sync/1.5 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut request = head.as_bytes().to_vec();
+    for _ in 0..bytes / CHUNK {
+        request.extend(format!("{CHUNK:x}\r\n{}\r\n", "x".repeat(CHUNK)).as_bytes());
+    }
+    request.extend(b"0\r\n\r\nGET /__lbheartbeat__ HTTP/1.1\r\nHost: a\r\n\r\n");
+    request
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_taken_up_to_the_limit_and_not_waited_for_beyond_the_deadline()
+{
+    let server = Server::start(&[
+        ("http.max_body_bytes", "10000"),
+        ("http.request_timeout", "1s"),
+        ("browserid.documents.timeout", "900ms"),
+        ("http.idle_timeout", "300ms"),
+    ])
+    .await;
+    let address = server.running.url().strip_prefix("http://").unwrap();
+    let unfinished = &chunked(5000)[..2000];
+    let misshapen = String::from_utf8(chunked(5000))
+        .unwrap()
+        .replace("3e8", "xyz");
+    for (request, statuses) in [
+        (&chunked(0)[..], &["405", "200"][..]),
+        (&chunked(10_000), &["405", "200"]),
+        (&chunked(11_000), &["413", "200"]),
+        (&chunked(1_000_000), &["413"]),
+        (unfinished, &["408"]),
+        (misshapen.as_bytes(), &["400"]),
+    ] {
+        let answer = answer_to(address, request).await;
+        let seen: Vec<&str> = (answer.split("HTTP/1.1 ").skip(1))
+            .map(|answer| &answer[..3])
+            .collect();
+        assert_eq!(seen, statuses, "{answer}");
+        let bodies = answer.matches("\"errors\":[{").count();
+        assert_eq!(bodies, 1, "{answer}");
+        let others = client().get(server.url("/__lbheartbeat__")).send().await;
+        assert_eq!(others.unwrap().status(), StatusCode::OK);
+    }
 }

@@ -118,6 +118,12 @@ impl<'a> From<&'a Failure> for Answer<'a> {
             Failure::BodyTooLarge => {
                 Self::body(Code::PAYLOAD_TOO_LARGE, "error", "Request body too large")
             }
+            Failure::BodyTooSlow => {
+                Self::body(Code::REQUEST_TIMEOUT, "error", "Request body too slow")
+            }
+            Failure::BodyMalformed => {
+                Self::body(Code::BAD_REQUEST, "error", "Malformed request body")
+            }
             Failure::UnknownApplication => {
                 Self::url(Code::NOT_FOUND, "application", "Unsupported application")
             }

@@ -1,18 +1,16 @@
 //! What is around every request, whatever its route: limits, a deadline, an id, a log line, and the
 //! headers that every answer has.
 
-use std::time::Instant;
+use std::{future::poll_fn, pin::Pin, time::Instant};
 
 use axum::{
-    body::HttpBody,
+    body::{Body, Bytes, HttpBody},
     extract::{MatchedPath, Request, State},
-    http::{
-        HeaderMap, HeaderName, HeaderValue,
-        header::{CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS},
-    },
+    http::{HeaderMap, HeaderName, HeaderValue, header::X_CONTENT_TYPE_OPTIONS},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tokio::time::{timeout, timeout_at};
 use tracing::Instrument;
 
 use crate::{
@@ -64,16 +62,37 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     response
 }
 
-async fn bounded(app: &App, mut request: Request, next: Next) -> Response {
+async fn bounded(app: &App, request: Request, next: Next) -> Response {
     let limits = &app.settings().http;
     if let Err(failure) = check_size(&request, limits) {
         return failure.into_response();
     }
+    let (mut parts, body) = request.into_parts();
+    let received = timeout(limits.request_timeout, discard(body, limits.max_body_bytes));
+    if let Err(failure) = received.await.unwrap_or(Err(Failure::BodyTooSlow)) {
+        return failure.into_response();
+    }
+    // Now that the client has had its time: what it took is none of the server's.
     let arrival = Arrival::now(limits.request_timeout);
-    request.extensions_mut().insert(arrival);
-    tokio::time::timeout_at(arrival.deadline, next.run(request))
+    parts.extensions.insert(arrival);
+    let request = Request::from_parts(parts, Body::empty());
+    timeout_at(arrival.deadline, next.run(request))
         .await
         .unwrap_or_else(|_| Failure::Deadline.into_response())
+}
+
+/// Takes in a body. No route wants one, but the connection's next request comes behind it.
+async fn discard(mut body: Body, limit: u64) -> Result<(), Failure> {
+    let mut received = 0;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| Failure::BodyMalformed)?;
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        received += u64::try_from(length).unwrap_or(u64::MAX);
+        if received > limit {
+            return Err(Failure::BodyTooLarge);
+        }
+    }
+    Ok(())
 }
 
 fn check_size(request: &Request, limits: &Http) -> Result<(), Failure> {
@@ -89,12 +108,8 @@ fn check_size(request: &Request, limits: &Http) -> Result<(), Failure> {
     if head + target > limits.max_header_bytes {
         return Err(Failure::HeadTooLarge);
     }
-    let announced = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let least = announced.unwrap_or_else(|| request.body().size_hint().lower());
-    if least > limits.max_body_bytes {
+    // At least that much: what has no length yet is counted as it comes.
+    if request.body().size_hint().lower() > limits.max_body_bytes {
         return Err(Failure::BodyTooLarge);
     }
     Ok(())

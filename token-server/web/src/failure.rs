@@ -17,9 +17,15 @@ pub(crate) enum Failure {
     /// The request's head is larger than the limit.
     #[error("request head too large")]
     HeadTooLarge,
-    /// The request announces a body larger than the limit.
+    /// The request's body is larger than the limit.
     #[error("request body too large")]
     BodyTooLarge,
+    /// The request's body did not come in time.
+    #[error("request body too slow")]
+    BodyTooSlow,
+    /// The request's body breaks off, or is no chunks.
+    #[error("malformed request body")]
+    BodyMalformed,
     /// The settings have no such application.
     #[error("unknown application")]
     UnknownApplication,
@@ -108,6 +114,8 @@ impl Failure {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::HeadTooLarge => "head-too-large",
             Self::BodyTooLarge => "body-too-large",
+            Self::BodyTooSlow => "body-too-slow",
+            Self::BodyMalformed => "malformed-body",
             Self::UnknownApplication => "unknown-application",
             Self::UnknownVersion(_) => "unknown-version",
             Self::ClientState(_) => "malformed-client-state",

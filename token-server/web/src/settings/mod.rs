@@ -74,8 +74,8 @@ pub struct Http {
     /// Address to listen on. Default `127.0.0.1:5000`; TLS is the proxy's business, so think before
     /// you leave loopback.
     pub listen: SocketAddr,
-    /// What a request may take from its first byte's routing to its answer, jobs and database
-    /// included; then it gets 503. Default `10s`.
+    /// What a request may take from its arrival to its answer, jobs and database included; then it
+    /// gets 503. Its body may take as long to arrive; then it gets 408. Default `10s`.
     #[serde(deserialize_with = "units::duration")]
     pub request_timeout: Duration,
     /// How long a connection may wait for its next request, and how long a client may take to send the
