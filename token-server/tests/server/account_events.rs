@@ -1,12 +1,12 @@
 //! What the accounts server tells about accounts, on every kind of database.
 
-use reqwest::header::AUTHORIZATION;
+use reqwest::{RequestBuilder, header::AUTHORIZATION};
 use serde_json::Value;
 
 use crate::{
     accounts,
     database::{Database, Kind},
-    process::{Server, client},
+    process::{Server, WITHIN_A_SECOND, client, warm_up},
     vectors::{read, text},
 };
 
@@ -22,16 +22,21 @@ async fn server(database: &Database, vectors: &Value, more: &[(&str, &str)]) -> 
         ("oauth.events.client_id", text(webhook, "client_id")),
         ("oauth.events.issuer", text(webhook, "issuer")),
     ];
+    settings.extend(WITHIN_A_SECOND);
     settings.extend(more);
-    Server::start(&settings).await
+    let server = Server::start(&settings).await;
+    let authorization = format!("Bearer {}", text(&webhook["tokens"][0], "token"));
+    warm_up(telling(&server, &authorization)).await;
+    server
+}
+
+fn telling(server: &Server, authorization: &str) -> RequestBuilder {
+    let request = client().post(server.url("/1.0/webhooks/fxa/events"));
+    request.header(AUTHORIZATION, authorization)
 }
 
 async fn tell(server: &Server, authorization: &str) -> u16 {
-    let answer = client()
-        .post(server.url("/1.0/webhooks/fxa/events"))
-        .header(AUTHORIZATION, authorization)
-        .send()
-        .await;
+    let answer = telling(server, authorization).send().await;
     answer.unwrap().status().as_u16()
 }
 

@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::{
@@ -21,17 +21,20 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
-use crate::process::PATIENCE;
+use crate::process::{PATIENCE, closed_door};
 
 /// What the provider's address of keys answers.
 #[derive(Clone, Debug)]
 pub(crate) enum Mood {
     Publishes(Value),
+    PublishesAfter(Duration, Value),
     Fails,
     TalksGarbage,
     SaysNothing,
+    /// Its keys are at an address where nobody listens.
+    RefusesConnections,
 }
 
 /// The provider.
@@ -40,6 +43,7 @@ pub(crate) struct Issuer(Arc<Inner>);
 
 struct Inner {
     url: String,
+    closed_door: (TcpSocket, String),
     mood: Mutex<Mood>,
     questions: AtomicUsize,
 }
@@ -49,6 +53,7 @@ impl Issuer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = Self(Arc::new(Inner {
             url: format!("http://{}", listener.local_addr().unwrap()),
+            closed_door: closed_door(),
             mood: Mutex::new(mood),
             questions: AtomicUsize::new(0),
         }));
@@ -76,7 +81,10 @@ impl Issuer {
 
 async fn configuration(State(issuer): State<Issuer>) -> Json<Value> {
     let url = issuer.url();
-    Json(json!({ "issuer": url, "jwks_uri": format!("{url}/keys"), "scopes_supported": [] }))
+    let refuses = matches!(*issuer.0.mood.lock().unwrap(), Mood::RefusesConnections);
+    let (_, nowhere) = &issuer.0.closed_door;
+    let keys = format!("{}/keys", if refuses { nowhere } else { url });
+    Json(json!({ "issuer": url, "jwks_uri": keys, "scopes_supported": [] }))
 }
 
 async fn keys(State(issuer): State<Issuer>) -> Response {
@@ -84,7 +92,11 @@ async fn keys(State(issuer): State<Issuer>) -> Response {
     let mood = issuer.0.mood.lock().unwrap().clone();
     match mood {
         Mood::Publishes(jwks) => Json(jwks).into_response(),
-        Mood::Fails => StatusCode::BAD_GATEWAY.into_response(),
+        Mood::PublishesAfter(pause, jwks) => {
+            tokio::time::sleep(pause).await;
+            Json(jwks).into_response()
+        }
+        Mood::Fails | Mood::RefusesConnections => StatusCode::BAD_GATEWAY.into_response(),
         Mood::TalksGarbage => "<html>maintenance</html>".into_response(),
         Mood::SaysNothing => {
             tokio::time::sleep(PATIENCE).await;
@@ -153,8 +165,16 @@ impl SigningKey {
 
 /// A JWK Set of these keys.
 pub(crate) fn jwks(keys: &[&SigningKey]) -> Mood {
-    let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
-    Mood::Publishes(json!({ "keys": keys }))
+    Mood::Publishes(set(keys))
+}
+
+/// The same, after a pause.
+pub(crate) fn jwks_after(pause: Duration, keys: &[&SigningKey]) -> Mood {
+    Mood::PublishesAfter(pause, set(keys))
+}
+
+fn set(keys: &[&SigningKey]) -> Value {
+    json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() })
 }
 
 pub(crate) fn now_s() -> u64 {

@@ -5,6 +5,8 @@ mod access_tokens;
 mod account_events;
 mod accounts;
 mod administration;
+mod applications;
+mod assertions;
 mod command_line;
 #[path = "../../web/tests/web/databases/database.rs"]
 #[allow(
@@ -18,6 +20,7 @@ mod first_node;
 mod gateway;
 mod hostile_clients;
 mod issuer;
+mod issuer_troubles;
 mod log;
 mod observing;
 mod process;
@@ -31,6 +34,7 @@ mod relay;
 mod remote_verification;
 mod scenarios;
 mod serving;
+mod smaller_vectors;
 mod two_servers;
 mod vectors;
 mod verdicts;

@@ -1,11 +1,13 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
+use reqwest::{RequestBuilder, StatusCode};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -13,11 +15,18 @@ use token_server_web::{
     settings::{Settings, Sources},
     store::{NewNode, Store},
 };
+use tokio::net::TcpSocket;
 
 /// Longer than anything takes here unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const TOKEN_SECRET: &str = "secret0";
+
+/// A verdict that takes longer becomes 503, which is nobody's verdict.
+pub(crate) const WITHIN_A_SECOND: [(&str, &str); 2] = [
+    ("http.request_timeout", "1s"),
+    ("browserid.documents.timeout", "900ms"),
+];
 
 /// The program under test.
 pub(crate) fn program() -> Command {
@@ -140,10 +149,17 @@ impl Server {
         Self::start_in(directory, assignments, |_| true, log.into()).await
     }
 
-    /// A server on a database that has its nodes already.
+    /// A server on a database that has its nodes already, or gets them from the settings.
     pub(crate) async fn start_beside(assignments: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self::start_in(directory, assignments, |_| true, Stdio::inherit()).await
+    }
+
+    /// The same, for a server whose tokens are signed with another kind of secret.
+    pub(crate) async fn start_beside_without_secret(assignments: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let wanted = |key: &str| key != "secrets.token";
+        Self::start_in(directory, assignments, wanted, Stdio::inherit()).await
     }
 
     async fn start_in(
@@ -235,6 +251,26 @@ pub(crate) fn client() -> reqwest::Client {
         .timeout(PATIENCE)
         .build()
         .unwrap()
+}
+
+/// Asks until there is a verdict: now the workers are there, and what has to be fetched was.
+pub(crate) async fn warm_up(request: RequestBuilder) {
+    let start = Instant::now();
+    loop {
+        let request = request.try_clone().unwrap();
+        if request.send().await.unwrap().status() != StatusCode::SERVICE_UNAVAILABLE {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "it does not get warm");
+    }
+}
+
+/// An address where nobody listens, for as long as its socket lives.
+pub(crate) fn closed_door() -> (TcpSocket, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    (socket, url)
 }
 
 /// The body of an answer.

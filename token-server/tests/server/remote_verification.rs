@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    process::{PATIENCE, Server, client, json as body_of},
+    process::{PATIENCE, Server, client, closed_door, json as body_of},
     vectors::{read, text},
 };
 
@@ -213,9 +213,7 @@ async fn a_jwt_is_refused_only_by_a_server_that_is_well() {
 
 #[tokio::test]
 async fn an_accounts_server_that_cannot_be_reached_refuses_nobody() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let (_socket, url) = closed_door();
     let server = server(&url, &[]).await;
     for token in ["opaque", &jwt_about(200)] {
         let (status, body) = show(&server, token).await;
