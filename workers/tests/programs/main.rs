@@ -26,14 +26,11 @@ struct Program(Child);
 
 impl Program {
     fn start(path: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(path);
-        Self(
-            command
-                .args(arguments)
-                .stdin(Stdio::null())
-                .spawn()
-                .unwrap(),
-        )
+        Self::spawn(Command::new(path).args(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,14 +1,17 @@
 //! Tokens and hashes as the old servers made them, by a real worker process.
 
-use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
 
 use crypto_jobs::{
     IssueReply, IssueRequest, IssuedToken, Metrics, Payload, Secret, SyncClaims, TOKEN_ISSUE,
     TokenFormat, TokenSecret,
 };
-use powerhose::JobRunner;
+use powerhose::{Job, JobRunner, Worker};
 use serde_json::Value;
+use workers::crypto::hkdf;
+use workers::crypto::tokenlib::{self, TokenError};
 
 use crate::{CRYPTO, Program, master};
 
@@ -97,4 +100,88 @@ fn tokens_hashes_and_node_secrets_are_the_old_servers() {
         assert_eq!(derived.token, expected.token, "{}", case["node"]);
         assert_eq!(derived.key, expected.key, "{}", case["node"]);
     }
+}
+
+/// Tells the worker below where its master is.
+const CHECKER_MASTER: &str = "CHECKER_MASTER";
+
+/// Not a test: the worker process that the next one starts. The crypto worker itself checks no token, and
+/// derives keys on its way to a token only.
+#[test]
+#[ignore = "a worker that another test starts"]
+fn checker() {
+    let endpoint = env::var(CHECKER_MASTER).unwrap();
+    let checker = Worker::builder().connect(&endpoint).service("check");
+    let end = checker.service("derive").handler(|job: Job| {
+        let request: Value = serde_json::from_slice(job.body()).unwrap();
+        let answer = match job.service() {
+            "check" => check(&request),
+            _ => derive(&request),
+        };
+        Ok(answer.to_string().into())
+    });
+    end.run().unwrap();
+}
+
+/// `null`, or the reason for refusing it, in the vectors' words.
+fn check(vector: &Value) -> Value {
+    let secret = text(&vector["master_secret"]);
+    let now = vector["now"].as_u64().unwrap_or_default();
+    let verdict = tokenlib::parse(&text(&vector["token"]), secret.as_bytes(), now);
+    match verdict {
+        Ok(_) => Value::Null,
+        Err(TokenError::Malformed) => "MalformedTokenError".into(),
+        Err(TokenError::InvalidSignature) => "InvalidSignatureError".into(),
+        Err(TokenError::Expired) => "ExpiredTokenError".into(),
+    }
+}
+
+/// The derived bytes in hexadecimal.
+fn derive(vector: &Value) -> Value {
+    let bytes = |name: &str| {
+        let hex = vector[name].as_str()?;
+        let pair = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        Some((0..hex.len()).step_by(2).map(pair).collect::<Vec<u8>>())
+    };
+    let (input, info) = (bytes("ikm").unwrap(), bytes("info").unwrap());
+    let length = usize::try_from(vector["L"].as_u64().unwrap()).unwrap();
+    let output = hkdf::derive(&input, bytes("salt").as_deref(), &[&info], length).unwrap();
+    let hex: String = output.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.into()
+}
+
+#[test]
+fn tokens_are_checked_and_keys_derived_as_by_the_old_servers() {
+    let (_directory, runner, endpoint) = master();
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "vectors::checker"]);
+    let _checker = Program::spawn(command.env(CHECKER_MASTER, &endpoint));
+    let ask = |service: &str, vector: &Value| -> Value {
+        let job = runner.job(vector.to_string()).service(service);
+        serde_json::from_slice(&job.execute_blocking().unwrap()).unwrap()
+    };
+
+    let Value::Object(mut groups) = load("tokenlib.json") else {
+        panic!("an object of groups");
+    };
+    let mut take = |group: &str| groups.remove(group).unwrap();
+    let tokens = take("tokens");
+    assert_eq!(list(&tokens).len(), 20);
+    for vector in list(&tokens) {
+        assert_eq!(ask("check", vector), Value::Null, "{}", vector["id"]);
+    }
+    let invalid = take("invalid");
+    assert_eq!(list(&invalid).len(), 7);
+    for vector in list(&invalid) {
+        assert_eq!(ask("check", vector), vector["error"], "{}", vector["id"]);
+    }
+    let derivations = take("hkdf");
+    assert_eq!(list(&derivations).len(), 6);
+    for vector in list(&derivations) {
+        assert_eq!(ask("derive", vector), vector["okm"], "{vector}");
+    }
+    let mut left: Vec<_> = groups.keys().collect();
+    left.sort();
+    let known = ["format", "hkdf_info", "how", "set", "units"];
+    assert_eq!(left, known, "nobody has looked at a group");
 }
