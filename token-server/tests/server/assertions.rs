@@ -22,18 +22,21 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) async fn start() -> Self {
+        Self::start_beside(json!({})).await
+    }
+
+    /// The same, and other hosts' documents.
+    pub(crate) async fn start_beside(mut documents: Value) -> Self {
         let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
         let document = json!({
             "authentication": "/in", "provisioning": "/cert", "public-key": public(&key),
         });
-        let answer = json!({
-            "status": 200, "content_type": "application/json", "body": document,
-        });
-        let gateway = gateway::start(json!({ HOST: answer })).await;
+        documents[HOST] = published(&document);
+        let gateway = gateway::start(documents).await;
         Self { key, gateway }
     }
 
-    /// An assertion whose certificate has these claims besides the usual ones.
+    /// An assertion whose certificate has these claims besides the usual ones, or in their place.
     pub(crate) fn assertion(&self, user: &str, more: &Value) -> String {
         let expires = (now_s() + 600) * 1000;
         let mut certificate = json!({
@@ -63,6 +66,11 @@ impl Provider {
             .unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// How a host answers that publishes this document.
+pub(crate) fn published(document: &Value) -> Value {
+    json!({ "status": 200, "content_type": "application/json", "body": document })
 }
 
 fn public(key: &RsaKeyPair) -> Value {

@@ -156,8 +156,8 @@ fn strange_subjects() -> Vec<Value> {
     subjects
 }
 
-fn strange_values() -> Vec<Value> {
-    let nested = (0..100).fold(json!(1), |inner, _| json!([inner]));
+pub(crate) fn strange_values() -> Vec<Value> {
+    let nested = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
     vec![
         json!(null),
         json!(true),
@@ -171,7 +171,13 @@ fn strange_values() -> Vec<Value> {
         json!([7]),
         json!({}),
         json!({ "a": { "b": 1 } }),
-        nested,
+        nested(100),
+        // As deep as JSON may be, and deeper.
+        nested(125),
+        nested(126),
+        nested(127),
+        // Few characters that take much more room elsewhere.
+        json!(vec![-0.0; 1500]),
     ]
 }
 

@@ -19,6 +19,7 @@ mod dev;
 mod first_node;
 mod gateway;
 mod hostile_clients;
+mod hostile_issuers;
 mod issuer;
 mod issuer_troubles;
 mod log;

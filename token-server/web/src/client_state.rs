@@ -66,25 +66,24 @@ impl ClientState {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::Value;
+
     use super::{ClientState, InvalidClientState};
 
     #[test]
     fn key_ids_pad_the_number_and_encode_the_bytes() {
-        let key_id = |state: &str, number| {
-            ClientState::parse(state.as_bytes())
-                .map(|state| state.key_id(number))
-                .unwrap()
-        };
-        assert_eq!(key_id("aaaa", 1234), "0000000001234-qqo");
-        assert_eq!(key_id("", 0), "0000000000000-");
-        assert_eq!(
-            key_id("17e04b32bb09929827f97b62f15f72a7", 1_480_000_000_123),
-            "1480000000123-F-BLMrsJkpgn-Xti8V9ypw"
-        );
-        assert_eq!(
-            key_id("f5dc9022ef2a0a1faf5dae9b249e3d17", 99_999_999_999_999),
-            "99999999999999-9dyQIu8qCh-vXa6bJJ49Fw"
-        );
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/misc.json");
+        let vectors: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let cases = vectors["fxa_kid"].as_array().unwrap();
+        assert_eq!(cases.len(), 5);
+        for case in cases {
+            let state = case["client_state_hex"].as_str().unwrap();
+            let state = ClientState::parse(state.as_bytes()).unwrap();
+            let number = case["keys_changed_at"].as_i64().unwrap();
+            assert_eq!(state.key_id(number), case["fxa_kid"]);
+        }
     }
 
     #[test]

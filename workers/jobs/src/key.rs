@@ -2,6 +2,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+/// Most digits of a number in a key: a 2048-bit one has 617 decimal or 512 hexadecimal digits.
+pub const MAX_KEY_DIGITS: usize = 640;
+
 /// A BrowserID public key as it stands in certificates and support documents. Its serde form in JSON
 /// is that very object, so `serde_json::from_value` reads a document's `public-key`.
 ///
@@ -29,6 +32,20 @@ pub enum PublicKey {
         /// Generator of the subgroup.
         g: String,
     },
+}
+
+impl PublicKey {
+    /// Whether every number is short enough to be one of a key that can be used. A request must not
+    /// carry others: together they may be longer than
+    /// [`MAX_MESSAGE_BYTES`](crate::MAX_MESSAGE_BYTES).
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        let numbers: &[&String] = match self {
+            Self::Rsa { n, e } => &[n, e],
+            Self::Dsa { y, p, q, g } => &[y, p, q, g],
+        };
+        numbers.iter().all(|number| number.len() <= MAX_KEY_DIGITS)
+    }
 }
 
 /// A signature algorithm of BrowserID: family and half the key's strength-giving size. RSA always

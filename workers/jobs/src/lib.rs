@@ -41,7 +41,7 @@ pub use jwt::{
     JwsAlgorithm, JwtConditions, JwtRejection, MAX_JWT_BYTES, MAX_JWT_KEYS, UnknownJwsAlgorithm,
     UnverifiedJwt, VerifiedJwt, VerifyJwtReply, VerifyJwtRequest,
 };
-pub use key::{PublicKey, SignatureAlgorithm, UnknownAlgorithm};
+pub use key::{MAX_KEY_DIGITS, PublicKey, SignatureAlgorithm, UnknownAlgorithm};
 pub use secret::Secret;
 pub use verify::{
     IssuerFinding, MAX_ISSUER_KEYS, Rejection, RejectionClass, VerifiedAssertion, VerifyReply,

@@ -30,7 +30,8 @@ pub enum IssuerFinding {
     /// The issuer may speak for the email's host and publishes these keys (1 to
     /// [`MAX_ISSUER_KEYS`]); any one of them may have signed the certificate.
     Known {
-        /// The keys of the issuer's support document.
+        /// The keys of the issuer's support document, those that are
+        /// [bounded](PublicKey::is_bounded).
         keys: Vec<PublicKey>,
     },
     /// The issuer is neither the email's host, nor trusted by setting, nor delegated to.

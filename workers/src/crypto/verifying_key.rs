@@ -1,10 +1,7 @@
-use crypto_jobs::{PublicKey, SignatureAlgorithm};
+use crypto_jobs::{MAX_KEY_DIGITS, PublicKey, SignatureAlgorithm};
 use num_bigint::BigUint;
 
 use super::{dsa, rsa};
-
-/// Most digits of a number in a key: a 2048-bit one has 617 decimal or 512 hexadecimal digits.
-const MAX_DIGITS: usize = 640;
 
 /// A public key whose numbers have been parsed and bounded, ready to verify.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ impl VerifyingKey {
 /// Digits only: the parser underneath would also take a sign and underscores.
 fn number(text: &str, radix: u32) -> Option<BigUint> {
     let digits = !text.is_empty() && text.chars().all(|c| c.is_digit(radix));
-    if !digits || text.len() > MAX_DIGITS {
+    if !digits || text.len() > MAX_KEY_DIGITS {
         return None;
     }
     BigUint::parse_bytes(text.as_bytes(), radix)

@@ -46,8 +46,10 @@ impl SupportDocument {
             .get("public-key")
             .into_iter()
             .chain(listed.into_iter().flatten().filter(|key| may_sign(key)))
-            // A key in a notation that BrowserID doesn't have must not spoil the others.
+            // A key in a notation that BrowserID doesn't have, or one that is too long for a job, must not
+            // spoil the others.
             .filter_map(|key| PublicKey::deserialize(key).ok())
+            .filter(PublicKey::is_bounded)
             .take(MAX_ISSUER_KEYS)
             .collect();
         if keys.is_empty() {
@@ -63,6 +65,8 @@ fn may_sign(key: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crypto_jobs::MAX_KEY_DIGITS;
+
     use super::SupportDocument;
 
     const KEY: &str = r#"{"algorithm":"RS","n":"15","e":"3"}"#;
@@ -97,6 +101,20 @@ mod tests {
             panic!("two keys are good");
         };
         assert_eq!(keys.len(), 2);
+    }
+
+    #[test]
+    fn numbers_too_long_for_any_key_make_none() {
+        for (digits, is_key) in [(MAX_KEY_DIGITS, true), (MAX_KEY_DIGITS + 1, false)] {
+            let number = "7".repeat(digits);
+            for key in [
+                format!(r#"{{"algorithm":"RS","n":"{number}","e":"3"}}"#),
+                format!(r#"{{"algorithm":"RS","n":"3","e":"{number}"}}"#),
+                format!(r#"{{"algorithm":"DS","y":"3","p":"3","q":"3","g":"{number}"}}"#),
+            ] {
+                assert_eq!(issuer(&format!(r#""public-key":{key}"#)).is_ok(), is_key);
+            }
+        }
     }
 
     #[test]
