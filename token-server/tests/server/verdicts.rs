@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::header::AUTHORIZATION;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
@@ -59,6 +59,42 @@ async fn assertions_get_the_answers_of_the_vectors() {
         }
     }
     assert!(judged >= 100, "only {judged} cases were judged");
+}
+
+#[tokio::test]
+async fn assertions_that_real_browsers_made_long_ago_are_refused() {
+    let vectors = read("browserid_static.json");
+    let backed = vectors["jwcrypto"]["BACKED_ASSERTIONS"].as_array().unwrap();
+    let cases = vectors["cases"].as_array().unwrap().iter().chain(backed);
+    let gateway = gateway::start(Value::Object(Map::new())).await;
+    let mut judged = 0;
+    for case in cases {
+        let audience = case["audience"].as_str().unwrap_or_default();
+        let audience = if audience.starts_with("http") {
+            audience
+        } else {
+            "https://token.example.test"
+        };
+        let mut assignments = vec![
+            ("browserid.gateway", gateway.as_str()),
+            ("browserid.audience", audience),
+        ];
+        assignments.extend(WITHIN_A_SECOND);
+        let server = Server::start(&assignments).await;
+        let request = client().get(server.url("/1.0/sync/1.5"));
+        let request = request.header(
+            AUTHORIZATION,
+            format!("BrowserID {}", text(case, "assertion")),
+        );
+        warm_up(request.try_clone().unwrap()).await;
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let body: Value = json(response).await;
+        assert_eq!(status, 401, "{case}: {body}");
+        assert!(body["status"].is_string(), "{body}");
+        judged += 1;
+    }
+    assert_eq!(judged, 7);
 }
 
 fn check(case: &Value, status: u16, body: &Value) {

@@ -5,10 +5,12 @@ use std::process::Command;
 use std::{env, fs};
 
 use crypto_jobs::{
-    IssueReply, IssueRequest, IssuedToken, Metrics, Payload, Secret, SyncClaims, TOKEN_ISSUE,
-    TokenFormat, TokenSecret,
+    BROWSERID_VERIFY, IssueReply, IssueRequest, IssuedToken, IssuerFinding, Metrics, Payload,
+    PublicKey, Rejection, Secret, SignatureAlgorithm, SyncClaims, TOKEN_ISSUE, TokenFormat,
+    TokenSecret, VerifyReply, VerifyRequest,
 };
 use powerhose::{Job, JobRunner, Worker};
+use serde::Deserialize;
 use serde_json::Value;
 use workers::crypto::hkdf;
 use workers::crypto::tokenlib::{self, TokenError};
@@ -100,6 +102,49 @@ fn tokens_hashes_and_node_secrets_are_the_old_servers() {
         assert_eq!(derived.token, expected.token, "{}", case["node"]);
         assert_eq!(derived.key, expected.key, "{}", case["node"]);
     }
+}
+
+#[test]
+fn assertions_of_real_browsers_verify_in_their_own_time() {
+    let (_directory, runner, endpoint) = master();
+    let _crypto = Program::start(CRYPTO, &["--connect", &endpoint]);
+    let verify = |assertion: &Value, audience: &Value, now_ms: &Value, key: &Value| {
+        let keys = vec![PublicKey::deserialize(key).unwrap()];
+        let request = VerifyRequest {
+            assertion: text(assertion),
+            audience: text(audience),
+            now_ms: now_ms.as_u64().unwrap(),
+            algorithms: SignatureAlgorithm::DEFAULT.into(),
+            issuer: IssuerFinding::Known { keys },
+        };
+        let job = runner.job(crypto_jobs::encode(&request));
+        let reply = job.service(BROWSERID_VERIFY).execute_blocking().unwrap();
+        crypto_jobs::decode::<VerifyReply>(&reply).unwrap()
+    };
+    let vectors = load("browserid_static.json");
+    let mut verified = 0;
+    for case in list(&vectors["cases"]) {
+        let (key, now_ms) = (&case["issuer_public_key"], &case["verify_now_ms"]);
+        if !key.is_object() {
+            continue;
+        }
+        let reply = verify(&case["assertion"], &case["audience"], now_ms, key);
+        if case["email"].is_null() {
+            assert_eq!(reply, Err(Rejection::Malformed), "{}", case["id"]);
+            continue;
+        }
+        let reply = reply.unwrap();
+        assert_eq!(case["email"], reply.email, "{}", case["id"]);
+        assert_eq!(case["issuer"], reply.issuer, "{}", case["id"]);
+        verified += 1;
+    }
+    for case in list(&vectors["jwcrypto"]["BACKED_ASSERTIONS"]) {
+        let (key, now_ms) = (&case["certifyingKey"], &case["expires_at"]);
+        let reply = verify(&case["assertion"], &case["audience"], now_ms, key);
+        assert_eq!(case["email"], reply.unwrap().email);
+        verified += 1;
+    }
+    assert_eq!(verified, 5);
 }
 
 /// Tells the worker below where its master is.
