@@ -90,14 +90,7 @@ def tampered_with(token):
     decoded = base64.urlsafe_b64decode(token)
     payload, signature = decoded[:-32], decoded[-32:]
     found = json.loads(payload)
-    changes = {
-        "uid": found["uid"] + 1,
-        "node": "https://node2.example.test",
-        "expires": found["expires"] + 3600,
-        "fxa_uid": "somebody",
-        "fxa_kid": "9999999999999-qqo",
-        "salt": "000000",
-    }
+    changes = {name: value + 3600 if isinstance(value, int) else f"{value}x" for name, value in found.items()}
     changed = [(json.dumps({**found, name: value}).encode(), signature) for name, value in changes.items()]
     for at in (0, 15, 31):
         flipped = bytes(byte ^ (place == at) for place, byte in enumerate(signature))

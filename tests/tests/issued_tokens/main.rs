@@ -137,7 +137,9 @@ fn settings(directory: &Path, keys: &[&str]) -> std::path::PathBuf {
          [secrets]\ntoken_file = {secret:?}\nmetrics = \"for metrics\"\njwt_key_files = {keys:?}\n\
          [issuers.accounts]\nissuer = \"https://accounts.example.test\"\n\
          audiences = [\"5882386c6d801776\"]\njwks_file = {jwks:?}\n\
-         [applications.sync]\nversion = \"1.5\"\n",
+         [applications.sync]\nversion = \"1.5\"\n\
+         [applications.plain]\nversion = \"1\"\nnodes = false\n\
+         endpoint = \"https://plain.example.test/{{uid}}\"\n",
         database = directory.join("users.db").display(),
     );
     for (name, algorithm, encrypt) in JWTS {
@@ -200,11 +202,14 @@ async fn services_accept_tokens_of_every_format() {
     assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(3), "{jwks}");
     assert!(!jwks.to_string().contains("\"d\""), "no private key");
 
-    let mut answers = vec![server.get(&format!("{}/sync/1.5", server.url)).await];
+    let mut answers = Vec::new();
+    for path in ["sync/1.5", "plain/1"] {
+        answers.push(server.get(&format!("{}/{path}", server.url)).await);
+    }
     for (name, ..) in JWTS {
         answers.push(server.get(&format!("{}/{name}/1", server.url)).await);
     }
-    let formats = ["tokenlib", "jwt", "jwt", "jwt", "jwt", "jwe"];
+    let formats = ["tokenlib", "tokenlib", "jwt", "jwt", "jwt", "jwt", "jwe"];
     let tokens: Vec<Value> = (answers.iter().zip(formats))
         .map(|(answer, format)| json!({ "format": format, "id": answer["id"], "key": answer["key"] }))
         .collect();
@@ -216,14 +221,22 @@ async fn services_accept_tokens_of_every_format() {
         "tokens": tokens,
     }));
     let claims = claims.as_array().expect("a list");
-    assert_eq!(claims.len(), 6);
+    assert_eq!(claims.len(), 7);
     assert_eq!(claims[0]["uid"], 1);
     assert_eq!(
         answers[0]["api_endpoint"],
         "https://node1.example.test/1.5/1"
     );
     let user = "5840a149611da954896f057045c9c538";
-    for (claims, (answer, (name, ..))) in claims[1..].iter().zip(answers[1..].iter().zip(JWTS)) {
+    assert_eq!(
+        (&claims[1]["uid"], &claims[1]["issuer"]),
+        (&json!(user), &json!("https://accounts.example.test"))
+    );
+    assert_eq!(
+        answers[1]["api_endpoint"],
+        format!("https://plain.example.test/{user}")
+    );
+    for (claims, (answer, (name, ..))) in claims[2..].iter().zip(answers[2..].iter().zip(JWTS)) {
         assert_eq!(claims["uid"], user);
         assert_eq!(claims["sub"], format!("{user}@accounts.example.test"));
         assert_eq!(claims["idp"], "https://accounts.example.test");
