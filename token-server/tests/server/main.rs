@@ -29,6 +29,7 @@ mod purging;
 )]
 mod relay;
 mod remote_verification;
+mod rereading;
 mod scenarios;
 mod serving;
 mod two_servers;

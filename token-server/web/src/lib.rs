@@ -19,6 +19,7 @@ mod app;
 mod client_state;
 mod clock;
 mod credentials;
+mod current;
 pub mod documents;
 mod envelope;
 mod failure;

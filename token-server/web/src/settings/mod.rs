@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod load;
 mod one_or_more;
+mod renewal;
 mod secrets;
 mod token;
 mod units;
@@ -122,7 +123,7 @@ impl Default for Http {
 }
 
 /// Whose BrowserID assertions are accepted.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrowserId {
     /// This server's origin as clients know it. No default.
@@ -150,7 +151,7 @@ fn default_algorithms() -> Vec<SignatureAlgorithm> {
 }
 
 /// How support documents are fetched and kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Documents {
     /// What all fetches of one request may take together; shorter than `http.request_timeout`.
