@@ -7,7 +7,7 @@ use powerhose::service_manager::{self, notify};
 use token_server_web::{
     App, Identities,
     access::AccessLists,
-    app, metrics,
+    app, metrics_app,
     server::{self, Drained},
     settings::{Http, Settings},
     store::Store,
@@ -112,7 +112,7 @@ async fn observe(app: App, listener: Option<TcpListener>, settings: Http) {
     let Some(listener) = listener else {
         return app.upkeep().await;
     };
-    let router = metrics::app(app.clone());
+    let router = metrics_app(app.clone());
     tokio::join!(
         app.upkeep(),
         server::serve(listener, router, &settings, std::future::pending())

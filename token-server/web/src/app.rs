@@ -105,7 +105,7 @@ pub fn app(state: App) -> Router {
     if state.current().settings.metrics.shared {
         router = router.route("/metrics", get(metrics::scrape));
     }
-    router
+    let router = router
         .route("/", get(discovery::discovery))
         .route("/1.0/{application}/{version}", get(token::trade))
         .route("/.well-known/jwks.json", get(jwks::jwks))
@@ -113,7 +113,18 @@ pub fn app(state: App) -> Router {
         .route("/__lbheartbeat__", get(health::load_balancer))
         .route("/__heartbeat__", get(health::heartbeat))
         .route("/__version__", get(health::version))
-        .route("/__error__", get(health::error))
+        .route("/__error__", get(health::error));
+    enclose(router, state)
+}
+
+/// The application of the listener that the settings can have for `/metrics` alone.
+pub fn metrics_app(state: App) -> Router {
+    enclose(Router::new().route("/metrics", get(metrics::scrape)), state)
+}
+
+/// What every request gets, whatever its route.
+fn enclose(router: Router<App>, state: App) -> Router {
+    router
         .fallback(|| async { Failure::NotFound })
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed })
         .layer(middleware::from_fn_with_state(

@@ -27,7 +27,7 @@ mod forwarded;
 mod identity;
 pub mod jobs;
 mod keys;
-pub mod metrics;
+mod metrics;
 pub mod outbound;
 mod routes;
 pub mod server;
@@ -36,5 +36,5 @@ pub mod store;
 mod tokens;
 pub mod users;
 
-pub use app::{App, app};
+pub use app::{App, app, metrics_app};
 pub use identity::{Identities, IdentitiesError};

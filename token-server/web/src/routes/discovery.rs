@@ -39,16 +39,16 @@ struct OAuth {
 
 pub(crate) async fn discovery(
     Extension(current): Extension<Arc<Current>>,
-    Extension(origin): Extension<Origin>,
+    Extension(proxied): Extension<Origin>,
 ) -> Json<Discovery> {
     let settings = &current.settings;
     let texts = |hosts: &[crate::settings::IssuerHost]| -> Vec<String> {
         hosts.iter().map(|host| host.as_str().to_owned()).collect()
     };
-    let audience = settings.browserid.as_ref();
-    let audience = audience.map(|browserid| browserid.audience.as_str().to_owned());
+    let browserid = settings.browserid.as_ref();
+    let own = browserid.and_then(|browserid| browserid.origin().map(str::to_owned));
     Json(Discovery {
-        auth: audience.or(origin.server),
+        auth: own.or(proxied.server),
         services: settings
             .applications
             .iter()

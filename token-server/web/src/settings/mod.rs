@@ -126,8 +126,10 @@ impl Default for Http {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrowserId {
-    /// This server's origin as clients know it. No default.
-    pub audience: Audience,
+    /// This server's origin as clients know it, or a list of them; its own address is the first. No
+    /// default.
+    #[serde(deserialize_with = "units::audiences")]
+    pub audience: Vec<Audience>,
     /// Issuers that may vouch for addresses of any host. Default none.
     #[serde(default)]
     pub trusted_issuers: Vec<IssuerHost>,
@@ -144,6 +146,14 @@ pub struct BrowserId {
     /// `[browserid.documents]`
     #[serde(default)]
     pub documents: Documents,
+}
+
+impl BrowserId {
+    /// This server's own address.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.audience.first().map(Audience::as_str)
+    }
 }
 
 fn default_algorithms() -> Vec<SignatureAlgorithm> {

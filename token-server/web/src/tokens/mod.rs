@@ -17,7 +17,7 @@ use crate::{
     current::Current,
     failure::Failure,
     identity::Identity,
-    settings::{Application, TokenKind, TokenSecrets},
+    settings::{Application, BrowserId, TokenKind, TokenSecrets},
 };
 
 /// Where a user's data lies.
@@ -136,9 +136,9 @@ impl Order<'_> {
                 ring.newest(algorithm, app.crypto(), arrival).await?
             }
         };
-        let audience = self.current.settings.browserid.as_ref();
+        let browserid = self.current.settings.browserid.as_ref();
         let issuer = token.issuer.as_deref();
-        let issuer = issuer.or_else(|| audience.map(|settings| settings.audience.as_str()));
+        let issuer = issuer.or_else(|| browserid.and_then(BrowserId::origin));
         let default_audience = format!("{}-{}", self.name, self.application.version);
         let mut claims = json!({
             "iss": issuer.unwrap_or_default(),
