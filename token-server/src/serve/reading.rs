@@ -36,7 +36,7 @@ impl Serve {
 pub(super) async fn follow(serve: Serve, mut hangups: Signal, app: App) {
     let serve = Arc::new(serve);
     while hangups.recv().await.is_some() {
-        notify(&service_manager::reloading());
+        tell(service_manager::reloading()).await;
         match read_again(&serve, &app).await {
             Ok(kept) => {
                 tracing::info!("read the settings again");
@@ -46,8 +46,15 @@ pub(super) async fn follow(serve: Serve, mut hangups: Signal, app: App) {
             }
             Err(failure) => tracing::error!("the settings stay as they are: {failure}"),
         }
-        notify(service_manager::READY);
+        tell(service_manager::READY.to_owned()).await;
     }
+}
+
+/// The manager may let its senders wait; requests must not.
+async fn tell(state: String) {
+    let told = tokio::task::spawn_blocking(move || notify(&state));
+    told.await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
 }
 
 async fn read_again(serve: &Arc<Serve>, app: &App) -> Result<Vec<&'static str>, Failure> {

@@ -1,190 +1,24 @@
 //! SIGHUP: secrets, keys, applications and issuers change while requests are answered.
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+mod stage;
+
+use std::fs;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto_jobs::{Jwk, JwsAlgorithm, JwtConditions, VerifyJwtRequest};
-use reqwest::header::AUTHORIZATION;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::{TempDir, tempdir};
-use tokio::task::JoinHandle;
+use tempfile::tempdir;
 use workers::crypto::{self, tokenlib};
 
+use self::stage::{Stage, keygen, trade};
 use crate::{
     issuer::{Issuer, Mood, SigningKey, jwks, now_s},
-    process::{PATIENCE, Running, add_node, client, json as body, needed, program},
     vectors::text,
 };
 
 const READ: &str = "read the settings again";
 const KEPT: &str = "the settings stay as they are";
-
-/// A server whose settings are in a file, and an issuer whose users it serves.
-struct Stage {
-    running: Running,
-    directory: TempDir,
-    issuer: Issuer,
-    issuer_key: SigningKey,
-}
-
-impl Stage {
-    /// `settings` are what the file holds beside the issuer and what has no default.
-    async fn set(settings: &str) -> Self {
-        let directory = tempdir().unwrap();
-        add_node(directory.path(), &[]).await;
-        for secret in ["old", "new"] {
-            fs::write(directory.path().join(secret), secret).unwrap();
-        }
-        for key in ["first.pem", "second.pem"] {
-            keygen(&directory.path().join(key), "eddsa");
-        }
-        let issuer_key = SigningKey::eddsa("idp");
-        let issuer = Issuer::start(jwks(&[&issuer_key])).await;
-        write(directory.path(), issuer.url(), settings);
-        let mut command = program();
-        let log = File::create(directory.path().join("log")).unwrap();
-        command
-            .current_dir(&directory)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(["--settings", "settings.toml"])
-            .env("TMPDIR", directory.path())
-            .env_remove("XDG_RUNTIME_DIR")
-            .stderr(log);
-        let running = tokio::task::spawn_blocking(|| Running::start(command));
-        Self {
-            running: running.await.unwrap(),
-            directory,
-            issuer,
-            issuer_key,
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.path("log")).unwrap()
-    }
-
-    /// Has other settings read, and waits for what the log says of it.
-    async fn reread(&self, settings: &str, expected: &str) {
-        let before = self.log().matches(expected).count();
-        write(self.directory.path(), self.issuer.url(), settings);
-        self.running.signal(Signal::HUP);
-        let until = Instant::now() + PATIENCE;
-        while self.log().matches(expected).count() == before {
-            assert!(Instant::now() < until, "no {expected:?}: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    fn access_token(&self) -> String {
-        self.issuer_key.sign(&json!({
-            "iss": self.issuer.url(), "sub": "user-1", "aud": "token-server", "exp": now_s() + 600,
-        }))
-    }
-
-    async fn trade(&self, application: &str) -> (u16, Value) {
-        trade(self.running.url(), application, &self.access_token()).await
-    }
-
-    /// The token of a trade that has to succeed.
-    async fn token(&self, application: &str) -> String {
-        let (status, answer) = self.trade(application).await;
-        assert_eq!(status, 200, "{answer}");
-        text(&answer, "id").to_owned()
-    }
-
-    async fn jwks(&self) -> Value {
-        let url = format!("{}/.well-known/jwks.json", self.running.url());
-        body(client().get(url).send().await.unwrap()).await
-    }
-
-    /// Trades without a pause until told to stop.
-    fn keep_trading(&self) -> Traffic {
-        let stop = Arc::new(AtomicBool::new(false));
-        let made = Arc::new(AtomicUsize::new(0));
-        let (url, token) = (self.running.url().to_owned(), self.access_token());
-        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&made));
-        let task = tokio::spawn(async move {
-            while !stopped.load(Ordering::SeqCst) {
-                for application in ["sync/1.5", "files/1"] {
-                    let (status, answer) = trade(&url, application, &token).await;
-                    assert_eq!(status, 200, "{application}: {answer}");
-                }
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        Traffic { stop, made, task }
-    }
-}
-
-/// Requests that never fail.
-struct Traffic {
-    stop: Arc<AtomicBool>,
-    made: Arc<AtomicUsize>,
-    task: JoinHandle<()>,
-}
-
-impl Traffic {
-    /// Waits until two more have begun and ended.
-    async fn goes_on(&self) {
-        let least = self.made.load(Ordering::SeqCst) + 2;
-        let until = Instant::now() + PATIENCE;
-        while self.made.load(Ordering::SeqCst) < least {
-            assert!(!self.task.is_finished(), "a request failed, see above");
-            assert!(Instant::now() < until, "requests hang");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    async fn ends(self) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.task.await.expect("every request got a token");
-    }
-}
-
-async fn trade(url: &str, application: &str, token: &str) -> (u16, Value) {
-    let response = client()
-        .get(format!("{url}/1.0/{application}"))
-        .header(AUTHORIZATION, format!("Bearer {token}"))
-        .send()
-        .await
-        .unwrap();
-    (response.status().as_u16(), body(response).await)
-}
-
-fn write(directory: &Path, issuer: &str, settings: &str) {
-    let needed = needed(directory).into_iter();
-    let fixed = needed.filter(|(key, _)| key.starts_with("database") || key.starts_with("workers"));
-    let fixed: String = fixed
-        .map(|(key, value)| match value.parse::<u16>() {
-            Ok(number) => format!("{key} = {number}\n"),
-            Err(_) => format!("{key} = '{value}'\n"),
-        })
-        .collect();
-    let text = format!(
-        "{fixed}secrets.metrics = 'metrics-secret-1'\n{settings}\n\
-         [issuers.idp]\nissuer = '{issuer}'\ndomain = 'idp.example.test'\naudiences = ['token-server']\n"
-    );
-    fs::write(directory.join("settings.toml"), text).unwrap();
-}
-
-fn keygen(file: &Path, algorithm: &str) {
-    let mut command = program();
-    command.args(["keygen", "--algorithm", algorithm]).arg(file);
-    assert!(command.output().unwrap().status.success());
-}
 
 /// Settings with these secrets, newest last, and these keys for the JWTs of `files`.
 fn settings(secrets: &str, keys: &str) -> String {
@@ -390,4 +224,19 @@ async fn a_node_without_a_secret_is_named_until_it_has_one() {
     fs::write(&file, format!("{NODE},1:abc,2:def,3:ghi\n")).unwrap();
     stage.reread(&with_nodes, READ).await;
     assert!(is_made_with(&stage.token("sync/1.5").await, "ghi"));
+}
+
+#[tokio::test]
+async fn the_service_manager_hears_how_far_it_is() {
+    let good = settings("'old'", "'first.pem'");
+    let stage = Stage::set(&good).await;
+    assert_eq!(stage.note(), "READY=1");
+    for (change, said) in [(&*good, READ), ("colour = 'blue'", KEPT)] {
+        stage.reread(change, said).await;
+        let note = stage.note();
+        assert!(note.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{note}");
+        assert_eq!(stage.note(), "READY=1", "it goes on, whatever came of it");
+    }
+    stage.running.signal(Signal::TERM);
+    assert_eq!(stage.note(), "STOPPING=1");
 }
