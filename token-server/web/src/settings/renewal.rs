@@ -20,13 +20,14 @@ impl Settings {
     /// Puts back what a running server cannot change: its sockets, the database, the workers, the log.
     /// The keys that had other values.
     pub(crate) fn keep_fixed(&mut self, running: &Self) -> Vec<&'static str> {
+        // Of the program that runs, though another one may have been installed meanwhile.
+        self.http.version.clone_from(&running.http.version);
         keep!(self, running:
             http.listen,
             http.idle_timeout,
             http.drain_timeout,
             http.max_connections,
             http.version_file,
-            http.version,
             database.url,
             database.connections,
             database.busy_timeout,
