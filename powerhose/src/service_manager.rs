@@ -1,6 +1,9 @@
 //! Tells a service manager how far the process is, by systemd's protocol: one datagram to the socket that `NOTIFY_SOCKET` names.
 
-use std::{env, os::unix::net::UnixDatagram};
+use std::{env, ffi::OsStr, io, os::unix::net::UnixDatagram, time::Duration};
+
+/// What a manager that is behind with its reading gets to make room.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Requests are answered from now on.
 pub const READY: &str = "READY=1";
@@ -15,19 +18,25 @@ pub fn reloading() -> String {
 /// The process is on its way out.
 pub const STOPPING: &str = "STOPPING=1";
 
-/// Sends a state. Without `NOTIFY_SOCKET` in the environment nobody wants to know, and nothing happens.
+/// Sends a state. Without `NOTIFY_SOCKET` in the environment nobody wants to know, and nothing happens. A
+/// manager that reads nothing holds the caller up for a second at most, and is not told.
 pub fn notify(state: &str) {
     let Some(path) = env::var_os("NOTIFY_SOCKET") else {
         return;
     };
-    let sent = UnixDatagram::unbound().and_then(|socket| send(&socket, &path, state));
-    if let Err(error) = sent {
+    if let Err(error) = tell(&path, state) {
         tracing::warn!(%error, "cannot reach the socket in NOTIFY_SOCKET");
     }
 }
 
+fn tell(path: &OsStr, state: &str) -> io::Result<usize> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    send(&socket, path, state)
+}
+
 #[cfg(target_os = "linux")]
-fn send(socket: &UnixDatagram, path: &std::ffi::OsStr, state: &str) -> std::io::Result<usize> {
+fn send(socket: &UnixDatagram, path: &OsStr, state: &str) -> io::Result<usize> {
     use std::os::{
         linux::net::SocketAddrExt,
         unix::{ffi::OsStrExt, net::SocketAddr},
@@ -40,6 +49,21 @@ fn send(socket: &UnixDatagram, path: &std::ffi::OsStr, state: &str) -> std::io::
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send(socket: &UnixDatagram, path: &std::ffi::OsStr, state: &str) -> std::io::Result<usize> {
+fn send(socket: &UnixDatagram, path: &OsStr, state: &str) -> io::Result<usize> {
     socket.send_to(state.as_bytes(), path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manager_that_reads_nothing_does_not_hold_the_process_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notify");
+        let _unread = UnixDatagram::bind(&path).expect("a socket");
+        let full = (0..100_000).find_map(|_| tell(path.as_os_str(), READY).err());
+        let full = full.expect("the system keeps less than that");
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock, "{full}");
+    }
 }

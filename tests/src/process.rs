@@ -85,6 +85,18 @@ impl Process {
         }
     }
 
+    /// Waits until the process has said `text`, before or after what was read last: standard output and
+    /// error arrive in no order.
+    ///
+    /// # Panics
+    /// As [`expect`](Self::expect).
+    pub fn says(&mut self, text: &str) -> String {
+        if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
+        self.expect(text, |line| line.contains(text).then(|| line.to_owned()))
+    }
+
     /// Everything that the process has said and that was read so far.
     pub fn output(&mut self) -> String {
         self.seen.extend(self.lines.try_iter());

@@ -7,16 +7,16 @@ use powerhose::service_manager::{self, notify};
 use token_server_web::{
     App, Identities,
     access::AccessLists,
-    app, metrics,
+    app, metrics_app,
     server::{self, Drained},
-    settings::{NodeUrl, Settings},
-    store::{NewNode, Seeded, Store},
+    settings::{Http, Settings},
+    store::Store,
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::{
     failure::Failure,
-    listen,
+    listen, nodes,
     pool::{GRACE, Pool},
 };
 
@@ -30,6 +30,7 @@ pub(crate) struct Service {
     /// Where `/metrics` has a listener of its own.
     metrics: Option<TcpListener>,
     url: String,
+    http: Http,
 }
 
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
@@ -50,11 +51,12 @@ impl Service {
             None => None,
         };
         let store = Store::open(&settings.database, settings.nodes.capacity_release_rate).await?;
-        seed(&store, &settings).await?;
+        nodes::prepare(&store, &settings).await?;
         let identities = Identities::new(&settings)?;
         let access = AccessLists::open(&settings.users, &store).await?;
         let pool = Pool::start(&settings).await?;
         Ok(Self {
+            http: settings.http.clone(),
             app: App::new(settings, store, identities, access, pool.jobs()),
             pool,
             listener,
@@ -77,13 +79,13 @@ impl Service {
 
     /// Answers requests until `stop` completes, then drains. `abort` ends that at once.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>, abort: impl Future<Output = ()>) {
-        let settings = &self.app.settings().http;
+        let settings = &self.http;
         let stop = async {
             stop.await;
             notify(service_manager::STOPPING);
             tracing::info!("stopping");
         };
-        let observed = tokio::spawn(observe(self.app.clone(), self.metrics));
+        let observed = tokio::spawn(observe(self.app.clone(), self.metrics, self.http.clone()));
         let serving = server::serve(self.listener, app(self.app.clone()), settings, stop);
         let grace = tokio::select! {
             drained = serving => {
@@ -106,44 +108,13 @@ impl Service {
 }
 
 /// Serves `/metrics` where it has a listener of its own, until aborted.
-async fn observe(app: App, listener: Option<TcpListener>) {
+async fn observe(app: App, listener: Option<TcpListener>, settings: Http) {
     let Some(listener) = listener else {
         return app.upkeep().await;
     };
-    let router = metrics::app(app.clone());
-    let settings = &app.settings().http;
+    let router = metrics_app(app.clone());
     tokio::join!(
         app.upkeep(),
-        server::serve(listener, router, settings, std::future::pending())
+        server::serve(listener, router, &settings, std::future::pending())
     );
-}
-
-/// Gives the applications their first nodes, where the settings name them.
-async fn seed(store: &Store, settings: &Settings) -> Result<(), Failure> {
-    for (name, application) in &settings.applications {
-        let Some(url) = application.init_node_url.as_ref().map(NodeUrl::as_str) else {
-            continue;
-        };
-        let version = &application.version;
-        let default_pattern = format!("{{node}}/{version}/{{uid}}");
-        let pattern = application.endpoint.as_ref().unwrap_or(&default_pattern);
-        let capacity = i64::from(application.init_node_capacity.get());
-        let node = NewNode {
-            url: url.to_owned(),
-            capacity,
-            available: settings.nodes.capacity_release_rate.of(capacity),
-            ..NewNode::default()
-        };
-        let service = format!("{name}-{version}");
-        match store.seed(&service, pattern, &node).await? {
-            Seeded::Added => tracing::info!(service, node = url, "added its first node"),
-            Seeded::Known => {}
-            Seeded::HasOthers => tracing::warn!(
-                service,
-                node = url,
-                "has other nodes, so init_node_url is not added; do that with: token-server add-node"
-            ),
-        }
-    }
-    Ok(())
 }

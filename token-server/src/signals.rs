@@ -5,22 +5,37 @@ use tokio::{
 
 use crate::failure::Failure;
 
-/// The signals that ask the process to stop: `SIGTERM`, `SIGINT` (Ctrl-C) and `SIGHUP` (the terminal is
-/// gone). From its making on they don't kill the process any more.
+/// The signals that ask the process to stop. From its making on they don't kill the process any more.
 #[derive(Clone)]
 pub(crate) struct StopSignals(watch::Receiver<u32>);
 
 impl StopSignals {
-    /// Starts listening, on the current runtime.
+    /// Starts listening, on the current runtime: to `SIGTERM`, `SIGINT` (Ctrl-C) and `SIGHUP` (the terminal
+    /// is gone).
     pub(crate) fn new() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::system("handle signals", &error));
-        let signals = [
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::interrupt())?,
-            listen(SignalKind::hangup())?,
-        ];
+        Self::listen(&[
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+        ])
+    }
+
+    /// The same without `SIGHUP`, which comes apart: a server is told by it to read its settings again.
+    pub(crate) fn of_server() -> Result<(Self, Signal), Failure> {
+        let stops = Self::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
+        Ok((stops, listen(SignalKind::hangup())?))
+    }
+
+    fn listen(kinds: &[SignalKind]) -> Result<Self, Failure> {
         let (count, received) = watch::channel(0);
-        tokio::spawn(forward(signals, count));
+        for kind in kinds {
+            let (mut signal, count) = (listen(*kind)?, count.clone());
+            tokio::spawn(async move {
+                while signal.recv().await.is_some() {
+                    count.send_modify(|count| *count += 1);
+                }
+            });
+        }
         Ok(Self(received))
     }
 
@@ -45,16 +60,6 @@ impl StopSignals {
     }
 }
 
-async fn forward(
-    [mut terminate, mut interrupt, mut hangup]: [Signal; 3],
-    count: watch::Sender<u32>,
-) {
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        count.send_modify(|count| *count += 1);
-    }
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::system("handle signals", &error))
 }

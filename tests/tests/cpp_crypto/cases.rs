@@ -82,7 +82,7 @@ pub(crate) fn assertions() -> Vec<Case> {
         let assertion = text(&case["assertion"]);
         let audience = text(&case["expected_audience"]);
         let now_ms = case["now_ms"].as_u64().unwrap_or(NOW_MS);
-        let issuer = match peek(&assertion, &audience, now_ms) {
+        let issuer = match peek(&assertion, [audience.as_str()], now_ms) {
             Ok(peek) => {
                 let document = &vectors["documents"][&peek.issuer]["body"]["public-key"];
                 let key = serde_json::from_value(document.clone());

@@ -51,6 +51,38 @@ fn a_wrong_setting_is_named_with_its_source() {
 }
 
 #[test]
+fn keys_that_the_applications_cannot_use_are_refused_by_the_check() {
+    let directory = tempdir().unwrap();
+    let [eddsa, broken] = ["eddsa.pem", "broken.pem"].map(|name| directory.path().join(name));
+    assert_eq!(run(&["keygen", eddsa.to_str().unwrap()]).0, Some(0));
+    let empty = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    std::fs::write(&broken, empty).unwrap();
+    let check = |key: &Path, algorithm: &str| {
+        let keys = format!(r#"secrets.jwt_key_files=["{}"]"#, key.display());
+        let token = format!(
+            r#"applications.files={{version="1", nodes=false, endpoint="https://x", token={{format="jwt", algorithm="{algorithm}"}}}}"#
+        );
+        serve(
+            directory.path(),
+            &["--check", "--set", &keys, "--set", &token],
+        )
+    };
+    let (code, stdout, _) = check(&eddsa, "EdDSA");
+    assert_eq!((code, &*stdout), (Some(0), "the settings are fine\n"));
+    let (code, _, stderr) = check(&eddsa, "ES256");
+    assert_eq!(code, Some(78));
+    let words = [
+        "applications.files.token.algorithm",
+        "ES256",
+        "token-server keygen",
+    ];
+    assert_line(&stderr, &words);
+    let (code, _, stderr) = check(&broken, "EdDSA");
+    assert_eq!(code, Some(78));
+    assert_line(&stderr, &["secrets.jwt_key_files", "number 1"]);
+}
+
+#[test]
 fn a_settings_file_that_is_not_there_is_named() {
     let (code, _, stderr) = run(&["serve", "--settings", "/nonexistent/settings.toml"]);
     assert_eq!(code, Some(66));

@@ -33,6 +33,7 @@ mod purging;
 )]
 mod relay;
 mod remote_verification;
+mod rereading;
 mod scenarios;
 mod serving;
 mod smaller_vectors;

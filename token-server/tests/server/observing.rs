@@ -105,8 +105,17 @@ async fn metrics_can_have_a_listener_of_their_own() {
     let server = Server::start(&[("metrics.listen", &address)]).await;
     let response = client().get(server.url("/metrics")).send().await.unwrap();
     assert_eq!(response.status(), 404);
+    let response = client()
+        .get(format!("http://{address}/__heartbeat__"))
+        .send();
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), 404);
+    assert!(
+        response.headers().contains_key("x-request-id"),
+        "as everywhere"
+    );
     let metrics = text_of(&format!("http://{address}/metrics")).await;
-    assert!(metrics.contains(r#"token_server_failures_total{reason="not-found"} 1"#));
+    assert!(metrics.contains(r#"token_server_failures_total{reason="not-found"} 2"#));
 }
 
 #[tokio::test]

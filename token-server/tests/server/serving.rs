@@ -29,6 +29,29 @@ async fn good_assertion() -> (String, String) {
 }
 
 #[tokio::test]
+async fn an_assertion_may_name_any_of_the_audiences() {
+    let (authorization, gateway) = good_assertion().await;
+    for (audiences, expected) in [
+        (
+            r#"["https://other.test", "https://token.example.test"]"#,
+            200,
+        ),
+        (r#"["https://other.test", "https://another.test"]"#, 401),
+    ] {
+        let server = Server::start(&[
+            ("browserid.gateway", &gateway),
+            ("browserid.audience", audiences),
+        ])
+        .await;
+        let request = client().get(server.url("/1.0/sync/1.5"));
+        let response = request.header(AUTHORIZATION, &authorization).send().await;
+        assert_eq!(response.unwrap().status(), expected, "{audiences}");
+        let root: Value = json(client().get(server.url("/")).send().await.unwrap()).await;
+        assert_eq!(root["auth"], "https://other.test");
+    }
+}
+
+#[tokio::test]
 async fn sigterm_stops_the_server_and_its_workers() {
     let server = Server::start(&[]).await;
     let workers = server.running.worker_pids();

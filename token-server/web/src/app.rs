@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::{
     Router, middleware,
     routing::{get, post},
@@ -7,15 +8,15 @@ use axum::{
 
 use crate::{
     access::AccessLists,
+    current::Current,
     envelope,
     failure::Failure,
-    identity::Identities,
+    identity::{Identities, IdentitiesError},
     jobs::{Crypto, Jobs},
     metrics::{self, Metrics},
     routes::{discovery, events, health, jwks, token},
     settings::Settings,
     store::Store,
-    tokens::KeyRing,
 };
 
 /// What requests share. Cheap to clone.
@@ -24,12 +25,10 @@ pub struct App(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    settings: Settings,
+    current: ArcSwap<Current>,
     store: Store,
-    identities: Identities,
     access: AccessLists,
     crypto: Crypto,
-    key_ring: KeyRing,
     metrics: Arc<Metrics>,
 }
 
@@ -44,35 +43,34 @@ impl App {
         access: AccessLists,
         jobs: Arc<dyn Jobs>,
     ) -> Self {
-        let key_ring = KeyRing::new(settings.secrets.jwt_keys.clone());
         let metrics = Arc::new(Metrics::new().expect("the buckets are in order"));
         Self(Arc::new(Parts {
-            settings,
+            current: ArcSwap::new(Current::new(settings, identities)),
             store,
-            identities,
             access,
             crypto: Crypto::new(jobs, Arc::clone(&metrics)),
-            key_ring,
             metrics,
         }))
     }
 
-    /// The settings.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.0.settings
+    /// Follows settings that were read again: from the next request on, all but those of the sockets, the
+    /// database, the workers, the lists of users, the metrics and the log, which take a restart. The keys
+    /// of these that have changed. Requests in flight go on with what they began with. What is known of
+    /// issuers whose settings stay is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentitiesError`] as for [`Identities::new`]; then nothing has changed.
+    pub fn follow(&self, settings: Settings) -> Result<Vec<&'static str>, IdentitiesError> {
+        let (current, kept) = self.0.current.load().successor(settings)?;
+        self.0.current.store(current);
+        Ok(kept)
     }
 
     /// Users and nodes.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
-    }
-
-    /// Everyone who may vouch for users.
-    #[must_use]
-    pub fn identities(&self) -> &Identities {
-        &self.0.identities
     }
 
     /// Who may get tokens.
@@ -91,8 +89,9 @@ impl App {
         &self.0.metrics
     }
 
-    pub(crate) fn key_ring(&self) -> &KeyRing {
-        &self.0.key_ring
+    /// What a request that begins now follows.
+    pub(crate) fn current(&self) -> Arc<Current> {
+        self.0.current.load_full()
     }
 
     pub(crate) fn crypto(&self) -> &Crypto {
@@ -103,10 +102,10 @@ impl App {
 /// The HTTP application. It needs no socket: any `tower` caller can ask it.
 pub fn app(state: App) -> Router {
     let mut router = Router::new();
-    if state.settings().metrics.shared {
+    if state.current().settings.metrics.shared {
         router = router.route("/metrics", get(metrics::scrape));
     }
-    router
+    let router = router
         .route("/", get(discovery::discovery))
         .route("/1.0/{application}/{version}", get(token::trade))
         .route("/.well-known/jwks.json", get(jwks::jwks))
@@ -114,7 +113,18 @@ pub fn app(state: App) -> Router {
         .route("/__lbheartbeat__", get(health::load_balancer))
         .route("/__heartbeat__", get(health::heartbeat))
         .route("/__version__", get(health::version))
-        .route("/__error__", get(health::error))
+        .route("/__error__", get(health::error));
+    enclose(router, state)
+}
+
+/// The application of the listener that the settings can have for `/metrics` alone.
+pub fn metrics_app(state: App) -> Router {
+    enclose(Router::new().route("/metrics", get(metrics::scrape)), state)
+}
+
+/// What every request gets, whatever its route.
+fn enclose(router: Router<App>, state: App) -> Router {
+    router
         .fallback(|| async { Failure::NotFound })
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed })
         .layer(middleware::from_fn_with_state(

@@ -1,7 +1,7 @@
 //! What is around every request, whatever its route: limits, a deadline, an id, a log line, and the
 //! headers that every answer has.
 
-use std::{future::poll_fn, pin::Pin, time::Instant};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Instant};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -31,8 +31,9 @@ const MAX_ID_CHARS: usize = 64;
 pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-    let trusted = &app.settings().http.trusted_proxies;
-    let origin = Origin::of(peer, request.headers(), trusted);
+    let current = app.current();
+    let limits = &current.settings.http;
+    let origin = Origin::of(peer, request.headers(), &limits.trusted_proxies);
     let route = request.extensions().get::<MatchedPath>().cloned();
     let id = request_id(request.headers());
     // At the level of errors, so that no line of a request lacks its id, whatever the filter.
@@ -44,7 +45,10 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
         client = origin.client.map(tracing::field::display),
     );
     request.extensions_mut().insert(origin);
-    let mut response = bounded(&app, request, next).instrument(span.clone()).await;
+    request.extensions_mut().insert(Arc::clone(&current));
+    let mut response = bounded(limits, request, next)
+        .instrument(span.clone())
+        .await;
 
     span.in_scope(|| log(&response, started));
     let reason = response.extensions().get::<Reason>();
@@ -62,8 +66,7 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     response
 }
 
-async fn bounded(app: &App, request: Request, next: Next) -> Response {
-    let limits = &app.settings().http;
+async fn bounded(limits: &Http, request: Request, next: Next) -> Response {
     if let Err(failure) = check_size(&request, limits) {
         return failure.into_response();
     }

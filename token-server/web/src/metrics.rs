@@ -2,9 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use axum::{
-    Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get,
-};
+use axum::{extract::State, http::header::CONTENT_TYPE, response::IntoResponse};
 use metrics::{Label, SharedString, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
@@ -152,13 +150,7 @@ fn publish(stats: &Stats) {
     }
 }
 
-/// `GET /metrics`, where the settings have it on a listener of its own.
-pub fn app(state: App) -> Router {
-    Router::new()
-        .route("/metrics", get(scrape))
-        .with_state(state)
-}
-
+/// `GET /metrics`.
 pub(crate) async fn scrape(State(app): State<App>) -> impl IntoResponse {
     let observation = app.crypto().jobs().observe().await;
     let text = app.metrics().render(&observation);

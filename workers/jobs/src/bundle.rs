@@ -26,6 +26,8 @@ pub struct Peek {
     pub issuer: String,
     /// The host (and port) of the email address.
     pub email_host: String,
+    /// The one of the expected audiences that it names.
+    pub audience: String,
 }
 
 /// Reads who is said to have issued an assertion, **without verifying anything**, and runs the checks
@@ -33,17 +35,26 @@ pub struct Peek {
 ///
 /// # Errors
 ///
-/// The [`Rejection`] that a worker would report for the same assertion, audience and clock.
+/// The [`Rejection`] that a worker would report for the same assertion and clock, and any of `audiences`.
 ///
 /// ```
 /// use crypto_jobs::{Rejection, peek};
 ///
-/// assert_eq!(peek("JUNK", "https://token.example", 0), Err(Rejection::Malformed));
+/// assert_eq!(peek("JUNK", ["https://token.example"], 0), Err(Rejection::Malformed));
 /// ```
-pub fn peek(assertion: &str, audience: &str, now_ms: u64) -> Result<Peek, Rejection> {
+pub fn peek<'a>(
+    assertion: &str,
+    audiences: impl IntoIterator<Item = &'a str>,
+    now_ms: u64,
+) -> Result<Peek, Rejection> {
     let claims = Unverified::parse(assertion)?;
+    let named = |audience: &&str| *audience == claims.audience;
+    let Some(audience) = audiences.into_iter().find(named) else {
+        return Err(Rejection::AudienceMismatch);
+    };
     let email_host = claims.check(audience, now_ms)?;
     Ok(Peek {
+        audience: audience.to_owned(),
         email_host: email_host.to_owned(),
         issuer: claims.issuer,
     })

@@ -90,7 +90,7 @@ fn sizes_and_depths_are_bounded() {
         format!("{deep}.{deep}.AAAA~{header}.{header}.AAAA"),
         format!("{header}.{deep}.AAAA~{header}.{header}.AAAA"),
     ] {
-        assert_eq!(peek(&text, AUDIENCE, NOW_MS), Err(Rejection::Malformed));
+        assert_eq!(peek(&text, [AUDIENCE], NOW_MS), Err(Rejection::Malformed));
     }
     let too_large = vec![0; MAX_MESSAGE_BYTES + 1];
     assert!(matches!(

@@ -14,7 +14,7 @@ const NOW_MS: u64 = 1_800_000_000_000;
 
 fn request(vectors: &Assertions, case: &Case) -> Result<VerifyRequest, Rejection> {
     let now_ms = case.now_ms.unwrap_or(NOW_MS);
-    let peek = peek(&case.assertion, &case.expected_audience, now_ms)?;
+    let peek = peek(&case.assertion, [case.expected_audience.as_str()], now_ms)?;
     let trusted = case.trusted_issuers.as_deref().unwrap_or_default();
     Ok(VerifyRequest {
         assertion: case.assertion.clone(),
@@ -286,7 +286,7 @@ fn the_bundle_format_of_2011_is_refused() {
         .find(|case| case.id == "pybrowserid-expired-2011")
         .unwrap();
     assert_eq!(
-        peek(&old.assertion, &old.audience, 0),
+        peek(&old.assertion, [old.audience.as_str()], 0),
         Err(Rejection::Malformed)
     );
 }

@@ -3,8 +3,12 @@ use serde_json::{Map, Value};
 
 use super::{Identity, blame_credentials};
 use crate::{
-    app::App, client_state::ClientState, clock::Arrival, documents::Documents, failure::Failure,
-    settings::BrowserId,
+    app::App,
+    client_state::ClientState,
+    clock::Arrival,
+    documents::Documents,
+    failure::Failure,
+    settings::{Audience, BrowserId},
 };
 
 /// Has an assertion verified. What is hopeless at first sight costs neither a fetch nor a job.
@@ -16,8 +20,8 @@ pub(super) async fn verify(
     client_state: ClientState,
     arrival: &Arrival,
 ) -> Result<Identity, Failure> {
-    let audience = settings.audience.as_str();
-    let peek = crypto_jobs::peek(assertion, audience, arrival.now_ms)?;
+    let audiences = settings.audience.iter().map(Audience::as_str);
+    let peek = crypto_jobs::peek(assertion, audiences, arrival.now_ms)?;
     let issuer = match documents.find_issuer(&peek).await {
         known @ IssuerFinding::Known { .. } => known,
         IssuerFinding::Untrusted => return Err(Rejection::UntrustedIssuer.into()),
@@ -26,7 +30,7 @@ pub(super) async fn verify(
     };
     let request = VerifyRequest {
         assertion: assertion.to_owned(),
-        audience: audience.to_owned(),
+        audience: peek.audience,
         now_ms: arrival.now_ms,
         algorithms: settings.algorithms.clone(),
         issuer,

@@ -8,6 +8,8 @@ mod key_id;
 mod oauth;
 mod oidc;
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use crypto_jobs::{JwtRejection, UnverifiedJwt};
 use powerhose::ExecuteError;
@@ -20,7 +22,7 @@ use crate::{
     credentials::Credentials,
     documents::Documents,
     failure::Failure,
-    settings::{AccountEvents, Application},
+    settings::{AccountEvents, Application, BrowserId, Settings},
 };
 
 pub use self::error::IdentitiesError;
@@ -47,11 +49,11 @@ pub(crate) struct Identity {
 }
 
 /// Everyone who may vouch for users.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Identities {
-    documents: Option<Documents>,
-    oauth: Option<OAuth>,
-    issuers: Vec<Oidc>,
+    browserid: Option<(Arc<Documents>, BrowserId)>,
+    oauth: Option<Arc<OAuth>>,
+    issuers: Vec<Arc<Oidc>>,
 }
 
 /// Who can tell about a Bearer token.
@@ -67,22 +69,46 @@ impl Identities {
     ///
     /// [`IdentitiesError`] when TLS cannot be set up, for instance on a machine without root
     /// certificates, or a file of keys cannot be used.
-    pub fn new(settings: &crate::settings::Settings) -> Result<Self, IdentitiesError> {
-        let issuers = settings.issuers.iter();
+    pub fn new(settings: &Settings) -> Result<Self, IdentitiesError> {
+        Self::default().renewed(settings, settings)
+    }
+
+    /// Those of other settings. What is known of someone whose own settings stay is kept; files of keys are
+    /// read again.
+    pub(crate) fn renewed(
+        &self,
+        before: &Settings,
+        settings: &Settings,
+    ) -> Result<Self, IdentitiesError> {
+        let browserid = settings.browserid.as_ref().map(|browserid| {
+            let known = self.browserid.as_ref();
+            let same = known.filter(|_| before.browserid.as_ref() == Some(browserid));
+            Ok::<_, IdentitiesError>(match same {
+                Some(same) => same.clone(),
+                None => (Arc::new(Documents::new(browserid)?), browserid.clone()),
+            })
+        });
+        let same_jwks = before.jwks == settings.jwks;
+        let oauth = settings.oauth.as_ref().map(|oauth| {
+            let stays = same_jwks && before.oauth.as_ref() == Some(oauth);
+            let known = self.oauth.as_ref().filter(|_| stays);
+            match known.filter(|_| oauth.jwks_file.is_none()) {
+                Some(same) => Ok(Arc::clone(same)),
+                None => OAuth::new(oauth, &settings.jwks).map(Arc::new),
+            }
+        });
+        let issuers = settings.issuers.iter().map(|(name, issuer)| {
+            let stays = same_jwks && before.issuers.get(name) == Some(issuer);
+            let known = self.issuers.iter().find(|known| known.name() == name);
+            match known.filter(|_| stays && issuer.jwks_file.is_none()) {
+                Some(same) => Ok(Arc::clone(same)),
+                None => Oidc::new(name, issuer, &settings.jwks).map(Arc::new),
+            }
+        });
         Ok(Self {
-            documents: settings
-                .browserid
-                .as_ref()
-                .map(Documents::new)
-                .transpose()?,
-            oauth: settings
-                .oauth
-                .as_ref()
-                .map(|oauth| OAuth::new(oauth, &settings.jwks))
-                .transpose()?,
-            issuers: issuers
-                .map(|(name, issuer)| Oidc::new(name, issuer, &settings.jwks))
-                .collect::<Result<_, _>>()?,
+            browserid: browserid.transpose()?,
+            oauth: oauth.transpose()?,
+            issuers: issuers.collect::<Result<_, _>>()?,
         })
     }
 
@@ -113,10 +139,7 @@ impl Identities {
         match credentials {
             Credentials::BrowserId(assertion) => {
                 let taken = application.takes("browserid");
-                let settings = app.settings().browserid.as_ref();
-                let Some((documents, settings)) =
-                    self.documents.as_ref().zip(settings).filter(|_| taken)
-                else {
+                let Some((documents, settings)) = self.browserid.as_ref().filter(|_| taken) else {
                     return Err(self.unsupported(application));
                 };
                 browserid::verify(app, settings, documents, assertion, client_state, arrival).await
@@ -135,7 +158,7 @@ impl Identities {
 
     /// Whose token it may be. What it claims only says whose keys to try.
     fn source(&self, application: &Application, token: &str) -> Result<Source<'_>, Failure> {
-        let taken = |issuer: &&Oidc| application.takes(issuer.name());
+        let taken = |issuer: &&Arc<Oidc>| application.takes(issuer.name());
         let oauth = self.oauth.as_ref().filter(|_| application.takes("oauth"));
         if oauth.is_none() && !self.issuers.iter().any(|issuer| taken(&issuer)) {
             return Err(self.unsupported(application));
@@ -154,7 +177,7 @@ impl Identities {
     }
 
     fn unsupported(&self, application: &Application) -> Failure {
-        let assertions = self.documents.is_some() && application.takes("browserid");
+        let assertions = self.browserid.is_some() && application.takes("browserid");
         Failure::UnsupportedScheme(if assertions { "BrowserID " } else { "Bearer" })
     }
 }

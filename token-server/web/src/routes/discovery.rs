@@ -1,11 +1,11 @@
 //! `GET /`: what there is here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Extension, Json, extract::State};
+use axum::{Extension, Json};
 use serde::Serialize;
 
-use crate::{app::App, forwarded::Origin};
+use crate::{current::Current, forwarded::Origin};
 
 /// As Mozilla's server told it.
 #[derive(Serialize)]
@@ -38,17 +38,17 @@ struct OAuth {
 }
 
 pub(crate) async fn discovery(
-    State(app): State<App>,
-    Extension(origin): Extension<Origin>,
+    Extension(current): Extension<Arc<Current>>,
+    Extension(proxied): Extension<Origin>,
 ) -> Json<Discovery> {
-    let settings = app.settings();
+    let settings = &current.settings;
     let texts = |hosts: &[crate::settings::IssuerHost]| -> Vec<String> {
         hosts.iter().map(|host| host.as_str().to_owned()).collect()
     };
-    let audience = settings.browserid.as_ref();
-    let audience = audience.map(|browserid| browserid.audience.as_str().to_owned());
+    let browserid = settings.browserid.as_ref();
+    let own = browserid.and_then(|browserid| browserid.origin().map(str::to_owned));
     Json(Discovery {
-        auth: audience.or(origin.server),
+        auth: own.or(proxied.server),
         services: settings
             .applications
             .iter()

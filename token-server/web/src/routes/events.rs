@@ -1,27 +1,32 @@
 //! `POST /1.0/webhooks/fxa/events`: the accounts server tells of deleted accounts and changed passwords.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
 
-use crate::{app::App, clock::Arrival, credentials::Credentials, failure::Failure};
+use crate::{
+    app::App, clock::Arrival, credentials::Credentials, current::Current, failure::Failure,
+};
 
 pub(crate) async fn receive(
     State(app): State<App>,
+    Extension(current): Extension<Arc<Current>>,
     Extension(arrival): Extension<Arrival>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Failure> {
-    let oauth = app.settings().oauth.as_ref();
+    let oauth = current.settings.oauth.as_ref();
     let Some(settings) = oauth.and_then(|oauth| oauth.events.as_ref()) else {
         return Err(Failure::NotFound);
     };
     let Credentials::Bearer(token) = Credentials::from_headers(&headers)? else {
         return Err(Failure::UnsupportedScheme("Bearer"));
     };
-    let news = app
-        .identities()
+    let news = current
+        .identities
         .account_news(&app, settings, token, &arrival)
         .await?;
     tracing::info!(

@@ -1,6 +1,6 @@
 //! What load balancers and deployments ask.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     clock::Arrival,
+    current::Current,
     failure::Failure,
     jobs::Health as JobsHealth,
     store::{Store, StoreError},
@@ -41,13 +42,14 @@ pub(crate) struct Health {
 /// Whether the process can issue tokens.
 pub(crate) async fn heartbeat(
     State(app): State<App>,
+    Extension(current): Extension<Arc<Current>>,
     Extension(arrival): Extension<Arrival>,
 ) -> Response {
     let (database, jobs) = tokio::join!(
         ping(app.store(), arrival.share(PING)),
         app.crypto().health(&arrival)
     );
-    let is_shared = !app.settings().workers.master.is_empty();
+    let is_shared = !current.settings.workers.master.is_empty();
     let healthy = database && jobs == JobsHealth::Ok;
     let health = Health {
         status: if healthy { "Ok" } else { "Err" },
@@ -89,8 +91,8 @@ pub(crate) async fn error() -> Failure {
 }
 
 /// Which build this is: what the packaging says, or else the version that was compiled in.
-pub(crate) async fn version(State(app): State<App>) -> Json<Value> {
-    Json(match &app.settings().http.version {
+pub(crate) async fn version(Extension(current): Extension<Arc<Current>>) -> Json<Value> {
+    Json(match &current.settings.http.version {
         Some(version) => Value::Object(version.clone()),
         None => json!({ "name": "token-server", "version": env!("CARGO_PKG_VERSION") }),
     })

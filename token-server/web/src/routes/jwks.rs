@@ -1,5 +1,7 @@
 //! `GET /.well-known/jwks.json`: the keys to verify JWTs of this server with.
 
+use std::sync::Arc;
+
 use axum::{
     Extension, Json,
     extract::State,
@@ -8,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{app::App, clock::Arrival, failure::Failure};
+use crate::{app::App, clock::Arrival, current::Current, failure::Failure};
 
 /// Keys are published before they sign, so services need not look more often.
 const CACHING: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -20,9 +22,10 @@ pub(crate) struct Jwks {
 
 pub(crate) async fn jwks(
     State(app): State<App>,
+    Extension(current): Extension<Arc<Current>>,
     Extension(arrival): Extension<Arrival>,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<Jwks>), Failure> {
-    let described = app.key_ring().describe(app.crypto(), &arrival).await?;
+    let described = current.key_ring.describe(app.crypto(), &arrival).await?;
     let keys = described.iter().map(|key| key.jwk.clone()).collect();
     Ok(([(CACHE_CONTROL, CACHING)], Json(Jwks { keys })))
 }

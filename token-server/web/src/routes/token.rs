@@ -1,5 +1,7 @@
 //! `GET /1.0/{application}/{version}`: an assertion goes in, a token comes out.
 
+use std::sync::Arc;
+
 use axum::{
     Extension, Json,
     extract::{
@@ -16,9 +18,10 @@ use crate::{
     client_state::ClientState,
     clock::Arrival,
     credentials::Credentials,
+    current::Current,
     failure::Failure,
     identity::Identity,
-    settings::Application,
+    settings::{Application, Nodes, Settings},
     store::{Login, Service},
     tokens::{Order, Place, Uid},
     users::{Claims, key_number},
@@ -53,6 +56,7 @@ pub(crate) struct Parameters {
 
 pub(crate) async fn trade(
     State(app): State<App>,
+    Extension(current): Extension<Arc<Current>>,
     Extension(arrival): Extension<Arrival>,
     path: Result<Path<(String, String)>, PathRejection>,
     query: Result<Query<Parameters>, QueryRejection>,
@@ -61,15 +65,15 @@ pub(crate) async fn trade(
     let Ok(Path((name, version))) = path else {
         return Err(Failure::UnknownApplication);
     };
-    let application = find(&app, &name, &version)?;
+    let application = find(&current.settings, &name, &version)?;
     let client_state = headers
         .get(X_CLIENT_STATE)
         .map(|value| ClientState::parse(value.as_bytes()))
         .transpose()?
         .unwrap_or_default();
     let credentials = Credentials::from_headers(&headers)?;
-    let identity = app
-        .identities()
+    let identity = current
+        .identities
         .verify(
             &app,
             application,
@@ -87,12 +91,13 @@ pub(crate) async fn trade(
     }
 
     let place = if application.nodes {
-        place_at_node(&app, application, &name, &identity, &arrival).await?
+        place_at_node(&app, &current, application, &name, &identity, &arrival).await?
     } else {
         place_without_nodes(application, &name, &identity)?
     };
     let duration = duration(application, query.ok());
     let order = Order {
+        current: &current,
         name: &name,
         application,
         identity: &identity,
@@ -114,13 +119,14 @@ pub(crate) async fn trade(
         duration,
         hashalg: "sha256",
         hashed_fxa_uid,
-        node_type: node_type(&app, &place.node),
+        node_type: node_type(&current.settings.nodes, &place.node),
     }))
 }
 
 /// The place that the database knows for the user, or finds.
 async fn place_at_node(
     app: &App,
+    current: &Current,
     application: &Application,
     name: &str,
     identity: &Identity,
@@ -139,7 +145,7 @@ async fn place_at_node(
             client_state: identity.client_state.as_str(),
         },
         now_ms: i64::try_from(arrival.now_ms).unwrap_or(i64::MAX),
-        allow_new: app.settings().users.allow_new,
+        allow_new: current.settings.users.allow_new,
     };
     let user = app.store().log_in(&login).await??;
     let endpoint = match &application.endpoint {
@@ -180,9 +186,8 @@ fn place_without_nodes(
     })
 }
 
-fn find<'a>(app: &'a App, name: &str, version: &str) -> Result<&'a Application, Failure> {
-    let application = app
-        .settings()
+fn find<'a>(settings: &'a Settings, name: &str, version: &str) -> Result<&'a Application, Failure> {
+    let application = settings
         .applications
         .get(name)
         .ok_or(Failure::UnknownApplication)?;
@@ -203,8 +208,8 @@ fn duration(application: &Application, query: Option<Query<Parameters>>) -> u64 
         .unwrap_or(own)
 }
 
-fn node_type(app: &App, node: &str) -> Option<String> {
-    let types = &app.settings().nodes.types;
-    let found = types.iter().find(|group| group.pattern.fits(node))?;
+fn node_type(settings: &Nodes, node: &str) -> Option<String> {
+    let mut types = settings.types.iter();
+    let found = types.find(|group| group.pattern.fits(node))?;
     Some(found.label.clone())
 }

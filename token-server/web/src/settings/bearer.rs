@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::units::{self, HttpUrl};
 
 /// Access tokens of Mozilla's accounts, or of a server that speaks like it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OAuth {
     /// The accounts server's OAuth API, such as `https://oauth.accounts.firefox.com`. Its keys are asked
@@ -43,7 +43,7 @@ pub struct OAuth {
 }
 
 /// Events of Mozilla's accounts, at `/1.0/webhooks/fxa/events`: deleted accounts, changed passwords.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountEvents {
     /// What `aud` must be in them: this server's id there. No default.
@@ -79,7 +79,7 @@ fn default_remote_requests() -> NonZeroUsize {
 }
 
 /// An issuer of JWTs: any OpenID provider, or whoever publishes a JWK Set.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Issuer {
     /// What `iss` is in its tokens. No default.
@@ -158,7 +158,7 @@ impl Issuer {
 }
 
 /// How issuers' keys are fetched and kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Jwks {
     /// What one fetch may take, the provider's configuration included. Default `5s`.

@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::Deserialize;
-use sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, mysql::MySqlConnectOptions, postgres::PgConnectOptions};
 
 use super::units;
 
@@ -54,7 +54,7 @@ fn default_statement_timeout() -> Duration {
 }
 
 /// Where users and nodes are kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum DatabaseUrl {
     /// `sqlite:PATH`, a file that is made when it doesn't exist.
@@ -131,6 +131,12 @@ impl<Options> DatabaseServer<Options> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+impl<Options: ConnectOptions> PartialEq for DatabaseServer<Options> {
+    fn eq(&self, other: &Self) -> bool {
+        self.options.to_url_lossy() == other.options.to_url_lossy()
     }
 }
 

@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod load;
 mod one_or_more;
+mod renewal;
 mod secrets;
 mod token;
 mod units;
@@ -122,11 +123,13 @@ impl Default for Http {
 }
 
 /// Whose BrowserID assertions are accepted.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BrowserId {
-    /// This server's origin as clients know it. No default.
-    pub audience: Audience,
+    /// This server's origin as clients know it, or a list of them; its own address is the first. No
+    /// default.
+    #[serde(deserialize_with = "units::audiences")]
+    pub audience: Vec<Audience>,
     /// Issuers that may vouch for addresses of any host. Default none.
     #[serde(default)]
     pub trusted_issuers: Vec<IssuerHost>,
@@ -145,12 +148,20 @@ pub struct BrowserId {
     pub documents: Documents,
 }
 
+impl BrowserId {
+    /// This server's own address.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.audience.first().map(Audience::as_str)
+    }
+}
+
 fn default_algorithms() -> Vec<SignatureAlgorithm> {
     SignatureAlgorithm::DEFAULT.to_vec()
 }
 
 /// How support documents are fetched and kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Documents {
     /// What all fetches of one request may take together; shorter than `http.request_timeout`.

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr, time::Duration};
 use crypto_jobs::Secret;
 use serde::{Deserialize, Deserializer, de};
 
+use super::one_or_more::OneOrMore;
+
 /// Reads a duration that is written with its unit, such as `"5m"` or `"1h 30m"`. Zero is refused: no
 /// setting of this server means anything with it.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -105,6 +107,18 @@ impl TryFrom<String> for Audience {
             )),
         }
     }
+}
+
+pub(super) fn audiences<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Audience>, D::Error> {
+    let OneOrMore(audiences) = OneOrMore::deserialize(deserializer)?;
+    if audiences.is_empty() {
+        return Err(de::Error::custom(
+            "is empty, so no assertion could be accepted",
+        ));
+    }
+    Ok(audiences)
 }
 
 /// Where support documents are asked for instead of at their hosts: `http://host:port`.

@@ -30,6 +30,17 @@ pub struct NewNode {
 }
 
 impl Store {
+    /// The URLs of a service's nodes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database fails.
+    pub async fn node_urls(&self, service: i64) -> Result<Vec<String>, StoreError> {
+        let sql = self.database.statements().node_urls;
+        let rows: Vec<(String,)> = self.database.rows(sql, &[Value::Int(service)]).await?;
+        Ok(rows.into_iter().map(|(url,)| url).collect())
+    }
+
     /// Adds a node to a service. The node's number.
     ///
     /// # Errors

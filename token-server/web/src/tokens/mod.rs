@@ -14,9 +14,10 @@ pub(crate) use ring::KeyRing;
 use crate::{
     app::App,
     clock::Arrival,
+    current::Current,
     failure::Failure,
     identity::Identity,
-    settings::{Application, TokenKind, TokenSecrets},
+    settings::{Application, BrowserId, TokenKind, TokenSecrets},
 };
 
 /// Where a user's data lies.
@@ -42,6 +43,7 @@ pub(crate) enum Uid {
 
 /// A token that is to be made.
 pub(crate) struct Order<'a> {
+    pub(crate) current: &'a Current,
     pub(crate) name: &'a str,
     pub(crate) application: &'a Application,
     pub(crate) identity: &'a Identity,
@@ -53,7 +55,7 @@ pub(crate) struct Order<'a> {
 impl Order<'_> {
     /// Has the token made.
     pub(crate) async fn issue(&self, app: &App, arrival: &Arrival) -> Result<IssuedToken, Failure> {
-        let secrets = &app.settings().secrets;
+        let secrets = &self.current.settings.secrets;
         let own = self.application.secret.as_ref();
         let secret = self.secret(own.unwrap_or(&secrets.token))?;
         let format = match self.application.token.format {
@@ -130,14 +132,13 @@ impl Order<'_> {
                 return Err(Failure::Internal("HS256 cannot sign with derived secrets"));
             }
             (algorithm, _) => {
-                app.key_ring()
-                    .newest(algorithm, app.crypto(), arrival)
-                    .await?
+                let ring = &self.current.key_ring;
+                ring.newest(algorithm, app.crypto(), arrival).await?
             }
         };
-        let audience = app.settings().browserid.as_ref();
+        let browserid = self.current.settings.browserid.as_ref();
         let issuer = token.issuer.as_deref();
-        let issuer = issuer.or_else(|| audience.map(|settings| settings.audience.as_str()));
+        let issuer = issuer.or_else(|| browserid.and_then(BrowserId::origin));
         let default_audience = format!("{}-{}", self.name, self.application.version);
         let mut claims = json!({
             "iss": issuer.unwrap_or_default(),

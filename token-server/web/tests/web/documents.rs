@@ -36,6 +36,7 @@ fn documents(gateway: &Gateway, assignments: &[(&str, &str)]) -> Documents {
 
 fn peek(issuer: &str, email_host: &str) -> Peek {
     Peek {
+        audience: "https://token.example.test".to_owned(),
         issuer: issuer.to_owned(),
         email_host: email_host.to_owned(),
     }

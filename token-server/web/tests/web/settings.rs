@@ -98,6 +98,11 @@ fn bad_values_are_named_with_their_key_and_source() {
         ("database.url", "mongodb://somewhere"),
         ("database.connections", "0"),
         ("browserid.audience", "https://token.example.org/path"),
+        ("browserid.audience", "[]"),
+        (
+            "browserid.audience",
+            "[\"https://token.example.org\", \"elsewhere\"]",
+        ),
         ("browserid.gateway", "https://gateway.example.org"),
         ("browserid.gateway", "http://gateway.example.org/path"),
         ("browserid.trusted_issuers", "[\"Accounts.Example.org\"]"),

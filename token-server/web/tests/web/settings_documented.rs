@@ -54,8 +54,8 @@ fn is_key(text: &str) -> bool {
 fn the_published_sample_can_be_used() {
     let settings = with_secrets(&sample(), &[]).unwrap();
     assert_eq!(
-        settings.browserid.as_ref().unwrap().audience.as_str(),
-        "https://token.example.org"
+        settings.browserid.as_ref().unwrap().origin(),
+        Some("https://token.example.org")
     );
     let events = settings.oauth.unwrap().events.unwrap();
     assert_eq!(events.issuer, "https://accounts.example.org/");

@@ -4,6 +4,9 @@
 //! So what is lent here goes on to whoever comes next, and back to sqlx's pool after about [`AT_LARGE`], which finds out whether it
 //! lives, and closes what is old or has been idle for long.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,

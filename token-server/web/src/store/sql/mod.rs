@@ -27,6 +27,8 @@ pub(super) struct Statements {
     /// Lets nobody else give a service its first node meanwhile. Service. `None` where the transaction
     /// does that by itself.
     pub(super) lock_nodes: Option<&'static str>,
+    /// The URLs of a service's nodes. Service.
+    pub(super) node_urls: &'static str,
     /// How many nodes a service has. Service.
     pub(super) count_nodes: &'static str,
 

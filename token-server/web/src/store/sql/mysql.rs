@@ -15,6 +15,7 @@ pub(in super::super) const MYSQL: Statements = Statements {
     service: "SELECT id, pattern FROM services WHERE service = ?",
     add_service: "INSERT IGNORE INTO services (service, pattern) VALUES (?, ?)",
     lock_nodes: Some("SELECT id FROM services WHERE id = ? FOR UPDATE"),
+    node_urls: "SELECT node FROM nodes WHERE service = ? ORDER BY id",
     count_nodes: "SELECT COUNT(*) FROM nodes WHERE service = ?",
 
     records: "SELECT uid, nodes.id, nodes.node, generation, COALESCE(keys_changed_at, 0), \

@@ -12,6 +12,7 @@ pub(in super::super) const POSTGRES: Statements = Statements {
     service: "SELECT id::bigint, pattern::text FROM services WHERE service = $1",
     add_service: "INSERT INTO services (service, pattern) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     lock_nodes: Some("SELECT id FROM services WHERE id = $1 FOR UPDATE"),
+    node_urls: "SELECT node::text FROM nodes WHERE service = $1 ORDER BY id",
     count_nodes: "SELECT COUNT(*) FROM nodes WHERE service = $1",
 
     records: "SELECT uid::bigint, nodes.id::bigint, nodes.node::text, generation::bigint, \

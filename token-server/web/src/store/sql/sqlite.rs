@@ -12,6 +12,7 @@ pub(in super::super) const SQLITE: Statements = Statements {
     service: "SELECT id, pattern FROM services WHERE service = ?",
     add_service: "INSERT OR IGNORE INTO services (service, pattern) VALUES (?, ?)",
     lock_nodes: None,
+    node_urls: "SELECT node FROM nodes WHERE service = ? ORDER BY id",
     count_nodes: "SELECT COUNT(*) FROM nodes WHERE service = ?",
 
     records: "SELECT uid, nodes.id, nodes.node, generation, COALESCE(keys_changed_at, 0), \

@@ -1,9 +1,12 @@
-use std::{env, net::SocketAddr, path::PathBuf};
+mod keys;
+mod reading;
+
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use powerhose::service_manager::{self, notify};
 use serde::Serialize;
-use token_server_web::settings::{Settings, Sources};
+use token_server_web::settings::Settings;
 
 use crate::{
     failure::Failure,
@@ -16,8 +19,9 @@ use crate::{
 /// Serve tokens, with crypto workers as child processes or at a standalone master.
 ///
 /// Settings come from the file, then from environment variables such as
-/// TOKEN_SERVER__BROWSERID__AUDIENCE, then from the command line; the last one counts. SIGTERM and
-/// SIGINT let requests in flight finish; a second signal doesn't.
+/// TOKEN_SERVER__BROWSERID__AUDIENCE, then from the command line; the last one counts. SIGHUP reads them
+/// and the files that they name again, and so changes secrets, keys, applications and issuers while
+/// requests are answered. SIGTERM and SIGINT let requests in flight finish; a second signal doesn't.
 #[derive(Args)]
 pub(crate) struct Serve {
     /// Settings file, in TOML.
@@ -32,7 +36,7 @@ pub(crate) struct Serve {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
     assignments: Vec<(String, String)>,
 
-    /// Only check the settings.
+    /// Only check the settings, and the keys that they name.
     #[arg(long)]
     check: bool,
 
@@ -52,7 +56,7 @@ struct Ready<'a> {
 
 impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let settings = self.load()?;
+        let settings = self.read()?;
         log::start(&settings.log)?;
         if self.check {
             return output::text("the settings are fine\n");
@@ -60,23 +64,8 @@ impl Serve {
         service::runtime()?.block_on(self.serve(settings))
     }
 
-    fn load(&self) -> Result<Settings, Failure> {
-        let environment = env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let mut assignments = self.assignments.clone();
-        if let Some(address) = self.listen {
-            assignments.push(("http.listen".to_owned(), address.to_string()));
-        }
-        Ok(Settings::load(&Sources {
-            file: self.settings.as_deref(),
-            environment,
-            assignments,
-        })?)
-    }
-
     async fn serve(self, settings: Settings) -> Result<(), Failure> {
-        let signals = StopSignals::new()?;
+        let (signals, hangups) = StopSignals::of_server()?;
         let remedy = "stop whoever uses it, or choose another one with --listen or http.listen";
         let listener = listen(settings.http.listen, remedy).await?;
         let service = Service::start(settings, listener).await?;
@@ -92,7 +81,9 @@ impl Serve {
             output::text(&format!("serving tokens at {url}\n"))?;
         }
         notify(service_manager::READY);
+        let rereading = tokio::spawn(reading::follow(self, hangups, service.app().clone()));
         service.run(signals.clone().first(), signals.second()).await;
+        rereading.abort();
         Ok(())
     }
 }
