@@ -2,7 +2,7 @@
 
 use super::{
     Service, Store, StoreError,
-    database::{Attempts, Transaction, Value},
+    database::{Transaction, Value, transact},
     nodes,
 };
 use crate::users::{self, Change, Claims, History, Record, Refusal};
@@ -71,32 +71,11 @@ impl Store {
             },
             Some(_) | None => {}
         }
-        let mut attempts = Attempts::default();
-        loop {
-            match self.write(login).await {
-                Err(error) if attempts.again(&error).await => {}
-                outcome => return outcome,
-            }
-        }
+        transact!(self.database, transaction => self.write(transaction, login))
     }
 
     /// The same from the start, alone with the account.
-    async fn write(&self, login: &Login<'_>) -> Result<Result<User, Refusal>, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        match self.write_in(&mut transaction, login).await {
-            Ok(outcome) => {
-                transaction.commit().await?;
-                Ok(outcome)
-            }
-            Err(error) => {
-                // Its failure adds nothing to what went wrong.
-                let _ = transaction.rollback().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn write_in(
+    async fn write(
         &self,
         transaction: &mut Transaction,
         login: &Login<'_>,

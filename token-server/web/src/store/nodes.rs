@@ -2,7 +2,7 @@
 
 use super::{
     Store, StoreError,
-    database::{Transaction, Value},
+    database::{Transaction, Value, transact},
 };
 use crate::settings::Share;
 
@@ -34,12 +34,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the service has a node of that URL already, or the database fails.
+    /// [`StoreError`] when the service has a node of that URL already, or the database fails. Should the
+    /// connection break just when the node is in, it is there already for the next attempt.
     pub async fn add_node(&self, service: i64, node: &NewNode) -> Result<i64, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let added = insert(&mut transaction, service, node).await?;
-        transaction.commit().await?;
-        Ok(added)
+        transact!(self.database, transaction => insert(transaction, service, node))
     }
 }
 

@@ -1,4 +1,7 @@
-use crate::store::{Store, StoreError, database::Value};
+use crate::store::{
+    Store, StoreError,
+    database::{Value, transact},
+};
 
 /// What to change about a node; `None` leaves it as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,10 +39,8 @@ impl Store {
             Value::Int(service),
             Value::Text(url),
         ];
-        let mut transaction = self.database.begin().await?;
-        let sql = transaction.statements().update_node;
-        let changed = transaction.execute(sql, &values).await?;
-        transaction.commit().await?;
+        let sql = self.database.statements().update_node;
+        let changed = transact!(self.database, transaction => transaction.execute(sql, &values))?;
         Ok(changed > 0)
     }
 
@@ -56,21 +57,23 @@ impl Store {
         now_ms: i64,
         remove: bool,
     ) -> Result<Option<u64>, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let statements = transaction.statements();
-        let node = [Value::Int(service), Value::Text(url)];
-        let rows: Vec<(i64,)> = transaction.rows(statements.node, &node).await?;
-        let Some((id,)) = rows.first().copied() else {
-            return Ok(None);
-        };
-        if remove {
-            // First, so that nobody is sent there meanwhile.
-            let id = [Value::Int(id)];
-            transaction.execute(statements.delete_node, &id).await?;
-        }
-        let users = [Value::Int(now_ms), Value::Int(id)];
-        let cleared = transaction.execute(statements.unassign, &users).await?;
-        transaction.commit().await?;
-        Ok(Some(cleared))
+        transact!(self.database, transaction => async {
+            let statements = transaction.statements();
+            let node = [Value::Int(service), Value::Text(url)];
+            let rows: Vec<(i64,)> = transaction.rows(statements.node, &node).await?;
+            let Some((id,)) = rows.first().copied() else {
+                return Ok(None);
+            };
+            if remove {
+                // First, so that nobody is sent there meanwhile.
+                let id = [Value::Int(id)];
+                transaction.execute(statements.delete_node, &id).await?;
+            }
+            let users = [Value::Int(now_ms), Value::Int(id)];
+            transaction
+                .execute(statements.unassign, &users)
+                .await
+                .map(Some)
+        })
     }
 }

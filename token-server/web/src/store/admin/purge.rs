@@ -2,7 +2,8 @@ use crate::{
     client_state::ClientState,
     store::{
         Store, StoreError,
-        database::{Attempts, Transaction, Value},
+        database::{Transaction, Value, transact},
+        login::lock_account,
     },
     users::key_number,
 };
@@ -120,56 +121,7 @@ impl Store {
         service: i64,
         record: &OldRecord,
     ) -> Result<bool, StoreError> {
-        let mut attempts = Attempts::default();
-        loop {
-            match self.delete_once(service, record).await {
-                Err(error) if attempts.again(&error).await => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn delete_once(&self, service: i64, record: &OldRecord) -> Result<bool, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let statements = transaction.statements();
-        if let Some(lock) = statements.lock_account {
-            let account = [Value::Email(&record.email), Value::Int(service)];
-            transaction.rows::<(i64,)>(lock, &account).await?;
-        }
-        let uid = [Value::Int(record.uid)];
-        let own: Vec<Link> = transaction.rows(statements.link, &uid).await?;
-        let Some(own) = own.into_iter().next() else {
-            return Ok(false);
-        };
-        let before = neighbour(
-            &mut transaction,
-            statements.link_before,
-            service,
-            record,
-            &own,
-        );
-        let before = before.await?;
-        let after = neighbour(
-            &mut transaction,
-            statements.link_after,
-            service,
-            record,
-            &own,
-        );
-        let after = after.await?;
-        if transaction.execute(statements.delete_old, &uid).await? == 0 {
-            return Ok(false);
-        }
-        let goes_on = [before, after]
-            .iter()
-            .flatten()
-            .any(|other| shares_place(&own, other));
-        if !goes_on {
-            let node = [Value::Int(own.0)];
-            transaction.execute(statements.leave, &node).await?;
-        }
-        transaction.commit().await?;
-        Ok(true)
+        transact!(self.database, transaction => delete(transaction, service, record))
     }
 
     /// Puts an old record back to the end of the queue: as if it had been replaced just now.
@@ -187,10 +139,8 @@ impl Store {
             Value::Int(record.uid),
             Value::Int(record.replaced_at),
         ];
-        let mut transaction = self.database.begin().await?;
-        let sql = transaction.statements().defer;
-        transaction.execute(sql, &values).await?;
-        transaction.commit().await
+        let sql = self.database.statements().defer;
+        transact!(self.database, transaction => transaction.execute(sql, &values)).map(drop)
     }
 
     /// Whether the account's record in use has the same key as this one, so that a node that finds
@@ -234,6 +184,34 @@ fn old_record(
             client_state,
         },
     }
+}
+
+async fn delete(
+    transaction: &mut Transaction,
+    service: i64,
+    record: &OldRecord,
+) -> Result<bool, StoreError> {
+    lock_account(transaction, service, &record.email).await?;
+    let statements = transaction.statements();
+    let uid = [Value::Int(record.uid)];
+    let own: Vec<Link> = transaction.rows(statements.link, &uid).await?;
+    let Some(own) = own.into_iter().next() else {
+        return Ok(false);
+    };
+    let before = neighbour(transaction, statements.link_before, service, record, &own).await?;
+    let after = neighbour(transaction, statements.link_after, service, record, &own).await?;
+    if transaction.execute(statements.delete_old, &uid).await? == 0 {
+        return Ok(false);
+    }
+    let goes_on = [before, after]
+        .iter()
+        .flatten()
+        .any(|other| shares_place(&own, other));
+    if !goes_on {
+        let node = [Value::Int(own.0)];
+        transaction.execute(statements.leave, &node).await?;
+    }
+    Ok(true)
 }
 
 /// The account's record next to this one.

@@ -6,6 +6,7 @@ mod database;
 mod outage;
 mod races;
 mod relay;
+mod retries;
 mod round_trips;
 mod seeding;
 mod tidiness;
