@@ -2,6 +2,7 @@
 
 mod access;
 mod adoption;
+mod catalogue;
 mod database;
 mod outage;
 mod races;
