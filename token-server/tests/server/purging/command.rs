@@ -44,6 +44,37 @@ async fn a_dry_run_asks_nobody_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn commands_that_share_the_work_have_their_own_uids() {
+    for kind in Kind::wanted() {
+        let node = Node::default();
+        let url = node.start().await;
+        let database = database(kind, &[(&url, false, 4)]).await;
+        for email in ["a@x.test", "b@x.test", "c@x.test", "d@x.test"] {
+            add(&database, &[(email, "aaaa", 5, Some(10), 1)]).await;
+        }
+        // Page by page, so that the range counts for what follows, too.
+        let range = [
+            "--range-start",
+            "2",
+            "--range-end",
+            "3",
+            "--max-per-loop",
+            "1",
+        ];
+        let (code, report, messages) = purge(&database, &range).await;
+        assert_eq!((code, &report["purged"]), (0, &json!(2)), "{messages}");
+        assert_eq!(uids(&database).await, [1, 4], "{kind:?}");
+        let (_, report, _) = purge(&database, &["--range-end", "1"]).await;
+        assert_eq!(report["purged"], 1, "{kind:?}");
+        assert_eq!(uids(&database).await, [4], "{kind:?}");
+        let (code, _, messages) =
+            purge(&database, &["--range-start", "2", "--range-end", "1"]).await;
+        assert_eq!(code, 64, "{messages}");
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
 async fn people_are_shown_how_far_it_is_and_pipes_get_the_report_alone() {
     const REPORT: &str = "purged 2 records, removed 0 without asking a node\n";
     let node = Node::default();

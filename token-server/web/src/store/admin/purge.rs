@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use crate::{
     client_state::ClientState,
     store::{
@@ -20,6 +22,17 @@ pub struct OldRecord {
     /// Where its data lies; `None` once the node was removed.
     pub node: Option<OldNode>,
     key: Key,
+}
+
+/// Which records that were replaced are meant.
+#[derive(Clone, Debug)]
+pub struct OldRecords {
+    /// The service's number.
+    pub service: i64,
+    /// Those that were replaced before then, in milliseconds since 1970.
+    pub before_ms: i64,
+    /// Those with these numbers.
+    pub uids: RangeInclusive<i64>,
 }
 
 /// The node of an [`OldRecord`].
@@ -71,35 +84,41 @@ type Row = (
 type Link = (i64, String, i64);
 
 impl Store {
-    /// How many records were replaced before a time.
+    /// How many there are.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the database fails.
-    pub async fn count_old_records(&self, service: i64, before_ms: i64) -> Result<i64, StoreError> {
-        let values = [Value::Int(service), Value::Int(before_ms)];
+    pub async fn count_old_records(&self, which: &OldRecords) -> Result<i64, StoreError> {
+        let values = [
+            Value::Int(which.service),
+            Value::Int(which.before_ms),
+            Value::Int(*which.uids.start()),
+            Value::Int(*which.uids.end()),
+        ];
         let sql = self.database.statements().count_old;
         let rows: Vec<(i64,)> = self.database.rows(sql, &values).await?;
         Ok(rows.first().map_or(0, |(count,)| *count))
     }
 
-    /// The first `limit` records that were replaced before a time, oldest first; with `after`, those
-    /// that follow this one.
+    /// The first `limit` of them, in the order in which they were replaced; with `after`, those that
+    /// follow this one.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the database fails.
     pub async fn old_records(
         &self,
-        service: i64,
-        before_ms: i64,
+        which: &OldRecords,
         after: Option<&OldRecord>,
         limit: u32,
     ) -> Result<Vec<OldRecord>, StoreError> {
         let (time, uid) = after.map_or((i64::MIN, 0), |record| (record.replaced_at, record.uid));
         let values = [
-            Value::Int(service),
-            Value::Int(before_ms),
+            Value::Int(which.service),
+            Value::Int(which.before_ms),
+            Value::Int(*which.uids.start()),
+            Value::Int(*which.uids.end()),
             Value::Int(time),
             Value::Int(time),
             Value::Int(uid),

@@ -78,10 +78,10 @@ pub(super) struct Statements {
     /// Raises the generation of an account's row in use. Generation, service, email, generation.
     pub(super) raise: &'static str,
 
-    /// How many rows were replaced before then. Service, time.
+    /// How many rows were replaced before then. Service, time, least and greatest number.
     pub(super) count_old: &'static str,
-    /// Those rows with their nodes, oldest first, from after a row's time and number. Service, time; the
-    /// row's time, its time, its number; most rows.
+    /// Those rows with their nodes, oldest first, from after a row's time and number. Service, time, least
+    /// and greatest number; the row's time, its time, its number; most rows.
     pub(super) old_records: &'static str,
     /// A row's node, client state and time of making. Number.
     pub(super) link: &'static str,

@@ -65,7 +65,7 @@ pub(in super::super) const MYSQL: Statements = Statements {
     unassign: "UPDATE users SET replaced_at = ? WHERE nodeid = ? AND replaced_at IS NULL",
     place: "UPDATE nodes SET current_load = current_load + 1, \
                 available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = ?",
-    count_users: "SELECT COUNT(DISTINCT email) FROM users \
+    count_users: "SELECT COUNT(DISTINCT CAST(CONVERT(email USING utf8mb4) AS BINARY)) FROM users \
                   WHERE service = ? AND replaced_at IS NULL AND created_at <= ?",
 
     retire: "UPDATE users SET replaced_at = ?, generation = ? \
@@ -73,11 +73,12 @@ pub(in super::super) const MYSQL: Statements = Statements {
     raise: "UPDATE users SET generation = ? \
             WHERE service = ? AND email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) AND generation <= ? AND replaced_at IS NULL",
 
-    count_old: "SELECT COUNT(*) FROM users WHERE service = ? AND replaced_at < ?",
+    count_old: "SELECT COUNT(*) FROM users \
+                WHERE service = ? AND replaced_at < ? AND uid BETWEEN ? AND ?",
     old_records: "SELECT uid, email, replaced_at, nodes.node, \
                       nodes.downed, generation, COALESCE(keys_changed_at, 0), client_state \
                   FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
-                  WHERE users.service = ? AND replaced_at < ? \
+                  WHERE users.service = ? AND replaced_at < ? AND uid BETWEEN ? AND ? \
                       AND (replaced_at > ? OR (replaced_at = ? AND uid > ?)) \
                   ORDER BY replaced_at, uid LIMIT ?",
     link: "SELECT nodeid, client_state, created_at FROM users WHERE uid = ?",

@@ -65,13 +65,14 @@ pub(in super::super) const POSTGRES: Statements = Statements {
     raise: "UPDATE users SET generation = $1 \
             WHERE service = $2 AND email = $3 AND generation <= $4 AND replaced_at IS NULL",
 
-    count_old: "SELECT COUNT(*) FROM users WHERE service = $1 AND replaced_at < $2",
+    count_old: "SELECT COUNT(*) FROM users \
+                WHERE service = $1 AND replaced_at < $2 AND uid BETWEEN $3 AND $4",
     old_records: "SELECT uid::bigint, email::text, replaced_at::bigint, nodes.node::text, \
                       nodes.downed::bigint, generation::bigint, COALESCE(keys_changed_at, 0)::bigint, client_state::text \
                   FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
-                  WHERE users.service = $1 AND replaced_at < $2 \
-                      AND (replaced_at > $3 OR (replaced_at = $4 AND uid > $5)) \
-                  ORDER BY replaced_at, uid LIMIT $6",
+                  WHERE users.service = $1 AND replaced_at < $2 AND uid BETWEEN $3 AND $4 \
+                      AND (replaced_at > $5 OR (replaced_at = $6 AND uid > $7)) \
+                  ORDER BY replaced_at, uid LIMIT $8",
     link: "SELECT nodeid::bigint, client_state::text, created_at::bigint FROM users WHERE uid = $1",
     link_before: "SELECT nodeid::bigint, client_state::text, created_at::bigint FROM users \
                   WHERE email = $1 AND service = $2 \

@@ -63,11 +63,12 @@ pub(in super::super) const SQLITE: Statements = Statements {
     raise: "UPDATE users SET generation = ? \
             WHERE service = ? AND email = ? AND generation <= ? AND replaced_at IS NULL",
 
-    count_old: "SELECT COUNT(*) FROM users WHERE service = ? AND replaced_at < ?",
+    count_old: "SELECT COUNT(*) FROM users \
+                WHERE service = ? AND replaced_at < ? AND uid BETWEEN ? AND ?",
     old_records: "SELECT uid, email, replaced_at, nodes.node, \
                       nodes.downed, generation, COALESCE(keys_changed_at, 0), client_state \
                   FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
-                  WHERE users.service = ? AND replaced_at < ? \
+                  WHERE users.service = ? AND replaced_at < ? AND uid BETWEEN ? AND ? \
                       AND (replaced_at > ? OR (replaced_at = ? AND uid > ?)) \
                   ORDER BY replaced_at, uid LIMIT ?",
     link: "SELECT nodeid, client_state, created_at FROM users WHERE uid = ?",

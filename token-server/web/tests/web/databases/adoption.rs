@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, MySqlConnection, SqliteConnection};
-use token_server_web::store::{NewNode, NodeChange, Seeded, Service, Store, StoreError};
+use token_server_web::store::{
+    NewNode, NodeChange, OldRecords, Seeded, Service, Store, StoreError,
+};
 
 use super::{Database, Kind, catalogue, log_in, open, sync};
 
@@ -130,7 +132,12 @@ async fn operate(store: &Store, service: &Service) {
         moved.await.unwrap().unwrap();
     }
     assert_eq!(store.count_users(id, 3000).await.unwrap(), 3);
-    let old = store.old_records(id, 3000, None, 2).await.unwrap();
+    let all = OldRecords {
+        service: id,
+        before_ms: 3000,
+        uids: 0..=i64::MAX,
+    };
+    let old = store.old_records(&all, None, 2).await.unwrap();
     assert!(store.delete_old_record(id, &old[0]).await.unwrap());
     store.defer_old_record(&old[1], 3000).await.unwrap();
     let raised = store.raise_generation(id, "known@accounts.test", 50).await;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
-use token_server_web::store::{NewNode, NodeChange, Store, StoreError};
+use token_server_web::store::{NewNode, NodeChange, OldRecords, Store, StoreError};
 use tokio::{
     sync::Mutex,
     task::{JoinHandle, JoinSet},
@@ -156,7 +156,12 @@ impl Command {
     async fn run(self, store: &Store) -> Result<String, StoreError> {
         let service = sync(store).await;
         let id = service.id;
-        let old = async || store.old_records(id, i64::MAX, None, 1).await;
+        let all = OldRecords {
+            service: id,
+            before_ms: i64::MAX,
+            uids: 0..=i64::MAX,
+        };
+        let old = async || store.old_records(&all, None, 1).await;
         Ok(match self {
             Self::UpdateNode => {
                 let change = NodeChange {
