@@ -9,7 +9,7 @@ use crate::settings::Share;
 /// How often places are released before giving up: every release may open only nodes that back off.
 const RELEASES: usize = 5;
 
-/// How often a node is picked before giving up: its places may be gone by the time one is taken.
+/// How often a node is picked before giving up: it may be full or closed by the time a place is taken.
 const PICKS: usize = 20;
 
 /// A node to add.
@@ -74,6 +74,7 @@ pub(super) async fn allocate(
 ) -> Result<(i64, String), StoreError> {
     let statements = transaction.statements();
     let mut releases = 0;
+    let mut is_full = false;
     for _ in 0..PICKS {
         let best: Vec<(i64, String)> = transaction
             .rows(statements.best_node, &[Value::Int(service)])
@@ -85,14 +86,17 @@ pub(super) async fn allocate(
             if occupied > 0 {
                 return Ok((id, url));
             }
-            // Others have taken its last places since it was picked.
+            // Its last places were taken, or it was closed, since it was picked.
             continue;
         }
-        let values = [Value::Real(release_rate.get()), Value::Int(service)];
-        releases += 1;
-        if transaction.execute(statements.release, &values).await? == 0 || releases == RELEASES {
+        if is_full {
             break;
         }
+        let values = [Value::Real(release_rate.get()), Value::Int(service)];
+        let released = transaction.execute(statements.release, &values).await?;
+        releases += 1;
+        // Nothing was left to release, perhaps since others have just done it: one more look is due.
+        is_full = released == 0 || releases == RELEASES;
     }
     Err(StoreError::NoNode)
 }

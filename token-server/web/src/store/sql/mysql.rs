@@ -23,6 +23,7 @@ pub(in super::super) const MYSQL: Statements = Statements {
               WHERE email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) \
                   AND users.service = ? \
               ORDER BY created_at DESC, uid DESC LIMIT 20",
+    lock_name: None,
     lock_account: Some(
         "SELECT uid FROM users \
          WHERE email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) \
@@ -51,7 +52,8 @@ pub(in super::super) const MYSQL: Statements = Statements {
                     AND downed = 0 AND backoff = 0 \
                 ORDER BY LOG(current_load) / LOG(capacity), id LIMIT 1",
     occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
-             WHERE id = ? AND available > 0 AND capacity > current_load",
+             WHERE id = ? AND available > 0 AND capacity > current_load \
+                 AND downed = 0 AND backoff = 0",
     release: "UPDATE nodes SET available = LEAST(CEIL(capacity * ?), capacity - current_load) \
               WHERE service = ? AND available <= 0 AND capacity > current_load AND downed = 0",
 
@@ -61,8 +63,10 @@ pub(in super::super) const MYSQL: Statements = Statements {
                       backoff = COALESCE(?, backoff) \
                   WHERE service = ? AND node = ?",
     node: "SELECT id FROM nodes WHERE service = ? AND node = ?",
+    lock_node: "SELECT id FROM nodes WHERE service = ? AND node = ? FOR UPDATE",
     delete_node: "DELETE FROM nodes WHERE id = ?",
     unassign: "UPDATE users SET replaced_at = ? WHERE nodeid = ? AND replaced_at IS NULL",
+    assigned: "SELECT uid FROM users WHERE nodeid = ? AND replaced_at IS NULL LIMIT 1",
     place: "UPDATE nodes SET current_load = current_load + 1, \
                 available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = ?",
     count_users: "SELECT COUNT(DISTINCT CAST(CONVERT(email USING utf8mb4) AS BINARY)) FROM users \

@@ -19,6 +19,7 @@ pub(in super::super) const SQLITE: Statements = Statements {
               FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
               WHERE email = ? AND users.service = ? \
               ORDER BY created_at DESC, uid DESC LIMIT 20",
+    lock_name: None,
     lock_account: None,
     lock_service: None,
     insert: "INSERT INTO users \
@@ -39,7 +40,8 @@ pub(in super::super) const SQLITE: Statements = Statements {
                     AND downed = 0 AND backoff = 0 \
                 ORDER BY CAST(current_load AS REAL) / capacity, id LIMIT 1",
     occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
-             WHERE id = ? AND available > 0 AND capacity > current_load",
+             WHERE id = ? AND available > 0 AND capacity > current_load \
+                 AND downed = 0 AND backoff = 0",
     release: "UPDATE nodes SET available = min( \
                   CAST(capacity * ?1 AS INTEGER) + (capacity * ?1 > CAST(capacity * ?1 AS INTEGER)), \
                   capacity - current_load) \
@@ -51,8 +53,10 @@ pub(in super::super) const SQLITE: Statements = Statements {
                       backoff = COALESCE(?, backoff) \
                   WHERE service = ? AND node = ?",
     node: "SELECT id FROM nodes WHERE service = ? AND node = ?",
+    lock_node: "SELECT id FROM nodes WHERE service = ? AND node = ?",
     delete_node: "DELETE FROM nodes WHERE id = ?",
     unassign: "UPDATE users SET replaced_at = ? WHERE nodeid = ? AND replaced_at IS NULL",
+    assigned: "SELECT uid FROM users WHERE nodeid = ? AND replaced_at IS NULL LIMIT 1",
     place: "UPDATE nodes SET current_load = current_load + 1, \
                 available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = ?",
     count_users: "SELECT COUNT(DISTINCT email) FROM users \

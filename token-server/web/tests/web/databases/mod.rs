@@ -4,6 +4,8 @@ mod access;
 mod adoption;
 mod catalogue;
 mod database;
+mod node_changes;
+mod others;
 mod outage;
 mod races;
 mod relay;

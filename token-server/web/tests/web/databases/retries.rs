@@ -1,96 +1,17 @@
 //! Whoever has others in the way tries again, operators' commands too.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
 use token_server_web::store::{NewNode, NodeChange, OldRecords, Store, StoreError};
-use tokio::{
-    sync::Mutex,
-    task::{JoinHandle, JoinSet},
+use tokio::task::JoinSet;
+
+use super::{
+    Database, Kind, log_in, open_at,
+    others::{Other, servers, wait_for_attempts},
+    sync,
 };
-
-use super::{Database, Kind, log_in, open_at, sync};
-
-/// Longer than anything takes here unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const NODE: &str = "https://node1.test";
-
-/// Another program's transaction.
-enum Other {
-    Postgres(PgConnection),
-    MySql(MySqlConnection),
-}
-
-impl Other {
-    async fn begin(database: &Database) -> Self {
-        let url = &database.url;
-        let mut other = match database.kind {
-            Kind::Sqlite => unreachable!("SQLite has one writer at a time"),
-            Kind::Postgres => Self::Postgres(PgConnection::connect(url).await.unwrap()),
-            Kind::MySql => Self::MySql(MySqlConnection::connect(url).await.unwrap()),
-        };
-        other.execute("BEGIN").await;
-        other
-    }
-
-    async fn execute(&mut self, sql: &str) {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = match self {
-            Self::Postgres(connection) => sql.execute(connection).await.map(drop),
-            Self::MySql(connection) => sql.execute(connection).await.map(drop),
-        };
-        done.unwrap();
-    }
-
-    async fn end(mut self) {
-        self.execute("ROLLBACK").await;
-    }
-}
-
-/// The transactions that wait for a lock, told from each other.
-async fn waiting(database: &Database) -> Vec<String> {
-    let sql = match database.kind {
-        Kind::Sqlite => unreachable!("it doesn't tell"),
-        Kind::Postgres => {
-            "SELECT pid || ' ' || xact_start FROM pg_stat_activity \
-             WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        }
-        // Seconds are the finest that it tells, and the shortest that it waits.
-        Kind::MySql => {
-            "SELECT CAST(CONCAT(trx_mysql_thread_id, ' ', trx_started) AS CHAR) \
-             FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' \
-                 AND trx_mysql_thread_id IN (SELECT id FROM information_schema.processlist WHERE db = DATABASE())"
-        }
-    };
-    // MySQL repeats what it told unless nobody has asked for a tenth of a second.
-    static TURN: Mutex<()> = Mutex::const_new(());
-    let _turn = TURN.lock().await;
-    tokio::time::sleep(Duration::from_millis(if database.kind == Kind::MySql {
-        110
-    } else {
-        5
-    }))
-    .await;
-    database.texts(sql).await
-}
-
-/// Waits until `work` has waited for a lock in that many transactions, or is through.
-async fn wait_for_attempts<T>(database: &Database, work: &JoinHandle<T>, attempts: usize) {
-    let start = Instant::now();
-    let mut seen = Vec::new();
-    while seen.len() < attempts && !work.is_finished() {
-        assert!(start.elapsed() < PATIENCE, "nobody waits: {seen:?}");
-        for transaction in waiting(database).await {
-            if !seen.contains(&transaction) {
-                seen.push(transaction);
-            }
-        }
-    }
-}
 
 /// A database with a node, a user there, and an old record of theirs.
 async fn with_user(database: &Database, lock_timeout: &str) -> Arc<Store> {
@@ -215,7 +136,7 @@ async fn commands_that_get_no_lock_in_time_are_done_once_it_is_free() {
             let doing = Arc::clone(&store);
             let work = tokio::spawn(async move { command.run(&doing).await });
             wait_for_attempts(&database, &work, 2).await;
-            other.end().await;
+            other.roll_back().await;
             let outcome = work.await.unwrap();
             let outcome = outcome.unwrap_or_else(|error| error.to_string());
             assert_eq!(outcome, command.expected(), "{kind:?}: {command:?}");
@@ -249,7 +170,7 @@ async fn a_node_is_removed_although_a_deadlock_comes_in_between() {
         wait_for_attempts(&database, &work, 1).await;
         // The node's row is the command's, and the users' are not.
         other.execute("SELECT id FROM nodes FOR UPDATE").await;
-        other.end().await;
+        other.roll_back().await;
         assert_eq!(work.await.unwrap().unwrap(), "Some(1)", "{kind:?}");
         assert_eq!(database.number("COUNT(*)", "FROM nodes").await, 0);
         let in_use = "FROM users WHERE replaced_at IS NULL";
@@ -287,9 +208,4 @@ async fn the_isolation_that_a_database_is_set_to_keeps_nobody_out() {
         store.close().await;
         database.remove().await;
     }
-}
-
-fn servers() -> impl Iterator<Item = Kind> {
-    let wanted = Kind::wanted().into_iter();
-    wanted.filter(|kind| *kind != Kind::Sqlite)
 }
