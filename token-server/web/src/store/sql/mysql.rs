@@ -46,7 +46,7 @@ pub(in super::super) const MYSQL: Statements = Statements {
     add_node: "INSERT INTO nodes \
                (service, node, available, current_load, capacity, downed, backoff) \
                VALUES (?, ?, ?, ?, ?, ?, ?)",
-    // The logarithm of 0 is NULL, which comes first.
+    // The logarithms from 0 down are NULL, which comes first.
     best_node: "SELECT id, node FROM nodes \
                 WHERE service = ? AND available > 0 AND capacity > current_load \
                     AND downed = 0 AND backoff = 0 \

@@ -40,10 +40,11 @@ pub(in super::super) const POSTGRES: Statements = Statements {
     add_node: "INSERT INTO nodes \
                (service, node, available, current_load, capacity, downed, backoff) \
                VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id::bigint",
+    // There are no logarithms from 0 down.
     best_node: "SELECT id::bigint, node::text FROM nodes \
                 WHERE service = $1 AND available > 0 AND capacity > current_load \
                     AND downed = 0 AND backoff = 0 \
-                ORDER BY CASE current_load WHEN 0 THEN -1 ELSE ln(current_load) / ln(capacity) END, \
+                ORDER BY CASE WHEN current_load <= 0 THEN -1 ELSE ln(current_load) / ln(capacity) END, \
                     id LIMIT 1",
     occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
              WHERE id = $1 AND available > 0 AND capacity > current_load \

@@ -154,3 +154,17 @@ async fn new_users_who_are_being_placed_are_waited_for_by_who_clears_the_node() 
         database.remove().await;
     }
 }
+
+/// Other programs free a place without a look at how many are taken.
+#[tokio::test]
+async fn a_load_below_nothing_counts_as_none() {
+    for kind in Kind::wanted() {
+        let (database, store) = two_nodes(kind).await;
+        database
+            .script("UPDATE nodes SET current_load = -1 WHERE id = 1")
+            .await;
+        assert_eq!(log_in_soon(&store, 1).await.unwrap(), FIRST, "{kind:?}");
+        store.close().await;
+        database.remove().await;
+    }
+}
