@@ -31,6 +31,7 @@ mod relay;
 mod remote_verification;
 mod scenarios;
 mod serving;
+#[path = "../../../powerhose/tests/processes/terminal.rs"]
 mod terminal;
 mod two_servers;
 mod vectors;
