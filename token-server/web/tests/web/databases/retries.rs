@@ -130,7 +130,7 @@ async fn commands_that_get_no_lock_in_time_are_done_once_it_is_free() {
     for kind in servers() {
         for command in Command::ALL {
             let database = Database::make(kind).await;
-            let store = with_user(&database, "300ms").await;
+            let store = with_user(&database, "1s").await;
             let mut other = Other::begin(&database).await;
             other.execute(command.hindrance()).await;
             let doing = Arc::clone(&store);
