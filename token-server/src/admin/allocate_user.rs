@@ -12,6 +12,7 @@ use crate::failure::Failure;
 #[derive(Args)]
 pub(crate) struct AllocateUser {
     /// The account as the table of users has it: the user's id at the issuer, @, the issuer.
+    #[arg(value_parser = account)]
     email: String,
 
     /// The node's URL. Default: the one with the least load for its capacity.
@@ -19,6 +20,20 @@ pub(crate) struct AllocateUser {
 
     #[command(flatten)]
     options: AdminOptions,
+}
+
+/// A name that its column can hold, and that a login can have.
+fn account(text: &str) -> Result<String, String> {
+    const MAX_CHARS: usize = 255;
+    let has_parts = text
+        .split_once('@')
+        .is_some_and(|(user, issuer)| !user.is_empty() && !issuer.is_empty());
+    if !has_parts || text.chars().count() > MAX_CHARS {
+        return Err(format!(
+            "must be a user's id, @, and an issuer, in {MAX_CHARS} characters"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 impl AllocateUser {

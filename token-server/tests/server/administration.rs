@@ -85,6 +85,11 @@ async fn nodes_and_users_are_added_changed_moved_counted_and_removed() {
         let (code, _) = run(&["update-node", TWO]).unwrap_err();
         assert_eq!(code, 64, "nothing to change");
 
+        let long = format!("{}@x.test", "a".repeat(249));
+        for nobody in ["a", "@x.test", "a@", &long] {
+            let (code, message) = run(&["allocate-user", nobody]).unwrap_err();
+            assert_eq!(code, 64, "{message}");
+        }
         let first = run(&["allocate-user", "a@x.test"]).unwrap();
         assert_eq!(first["node"], ONE, "the one without load");
         let moved = run(&["allocate-user", "a@x.test", TWO]).unwrap();

@@ -37,6 +37,8 @@ mod rereading;
 mod scenarios;
 mod serving;
 mod smaller_vectors;
+#[path = "../../../powerhose/tests/processes/terminal.rs"]
+mod terminal;
 mod two_servers;
 mod vectors;
 mod verdicts;

@@ -51,6 +51,15 @@ pub(crate) struct PurgeOldRecords {
     #[arg(long, value_name = "COUNT")]
     max_records: Option<NonZeroU64>,
 
+    /// Only the records of this uid and greater ones, so that several of these commands can share the
+    /// work.
+    #[arg(long, value_name = "UID", default_value = "0")]
+    range_start: i64,
+
+    /// Only the records of this uid and smaller ones. Default: no end.
+    #[arg(long, value_name = "UID", default_value_t = i64::MAX, hide_default_value = true)]
+    range_end: i64,
+
     /// Make one round and end.
     #[arg(long)]
     oneshot: bool,
@@ -73,6 +82,10 @@ pub(crate) struct PurgeOldRecords {
 
 impl PurgeOldRecords {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.range_start > self.range_end {
+            let message = "--range-end is less than --range-start, so no record is meant";
+            return Err(Failure::new(ExitCode::Usage, message));
+        }
         self.options.run(async |ground| {
             let signals = StopSignals::new()?;
             tokio::select! {

@@ -5,7 +5,10 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use token_server_web::{settings::NodeUrl, store::OldRecord};
+use token_server_web::{
+    settings::NodeUrl,
+    store::{OldRecord, OldRecords},
+};
 
 use super::{
     PurgeOldRecords,
@@ -54,15 +57,17 @@ impl<'a, 'b> Round<'a, 'b> {
     }
 
     pub(super) async fn run(mut self) -> Result<Report, Failure> {
-        let (store, service) = (&self.ground.store, self.ground.service.id);
-        let before = now_ms().saturating_sub(millis(self.command.grace_period));
-        let bar = progress_bar(store.count_old_records(service, before).await?);
+        let store = &self.ground.store;
+        let old = OldRecords {
+            service: self.ground.service.id,
+            before_ms: now_ms().saturating_sub(millis(self.command.grace_period)),
+            uids: self.command.range_start..=self.command.range_end,
+        };
+        let bar = progress_bar(store.count_old_records(&old).await?);
         let page = self.command.max_per_loop.get();
         let mut last: Option<OldRecord> = None;
         loop {
-            let records = store
-                .old_records(service, before, last.as_ref(), page)
-                .await?;
+            let records = store.old_records(&old, last.as_ref(), page).await?;
             for record in &records {
                 if self.signals.received() {
                     self.report.stopped = true;

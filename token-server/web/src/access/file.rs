@@ -1,8 +1,9 @@
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Mutex,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use super::{AccessError, LOOK_EVERY, List};
@@ -21,8 +22,14 @@ struct State {
     looked_at: Instant,
 }
 
-/// What changes with the file's content.
-type Stamp = (SystemTime, u64);
+/// What changes with the file's content, and with whether it can be read. The time of modification would
+/// not do: copies may keep it, and permissions leave it alone.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    changed_at: (i64, i64),
+    bytes: u64,
+}
 
 impl ListFile {
     pub(super) fn open(path: &Path) -> Result<Self, AccessError> {
@@ -65,7 +72,11 @@ impl ListFile {
 
 fn stamp(path: &Path) -> io::Result<Stamp> {
     let metadata = fs::metadata(path)?;
-    Ok((metadata.modified()?, metadata.len()))
+    Ok(Stamp {
+        inode: metadata.ino(),
+        changed_at: (metadata.ctime(), metadata.ctime_nsec()),
+        bytes: metadata.len(),
+    })
 }
 
 fn read(path: &Path) -> Result<List, AccessError> {
@@ -112,6 +123,23 @@ mod tests {
             !file.contains("a.test", "bob"),
             "nobody is on an empty list"
         );
+    }
+
+    #[test]
+    fn a_file_that_looks_as_old_and_as_long_as_before_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("allow");
+        fs::write(&path, "a.test alice\n").unwrap();
+        let file = ListFile::open(&path).unwrap();
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+
+        let copy = directory.path().join("copy");
+        fs::write(&copy, "a.test carol\n").unwrap();
+        let opened = fs::File::options().write(true).open(&copy).unwrap();
+        opened.set_modified(modified).unwrap();
+        fs::rename(&copy, &path).unwrap();
+        file.refresh(&mut file.state.lock().unwrap());
+        assert!(file.contains("a.test", "carol"));
     }
 
     #[test]

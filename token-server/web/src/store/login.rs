@@ -2,7 +2,7 @@
 
 use super::{
     Service, Store, StoreError,
-    database::{Attempts, Transaction, Value},
+    database::{Transaction, Value, transact},
     nodes,
 };
 use crate::users::{self, Change, Claims, History, Record, Refusal};
@@ -71,32 +71,11 @@ impl Store {
             },
             Some(_) | None => {}
         }
-        let mut attempts = Attempts::default();
-        loop {
-            match self.write(login).await {
-                Err(error) if attempts.again(&error).await => {}
-                outcome => return outcome,
-            }
-        }
+        transact!(self.database, transaction => self.write(transaction, login))
     }
 
     /// The same from the start, alone with the account.
-    async fn write(&self, login: &Login<'_>) -> Result<Result<User, Refusal>, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        match self.write_in(&mut transaction, login).await {
-            Ok(outcome) => {
-                transaction.commit().await?;
-                Ok(outcome)
-            }
-            Err(error) => {
-                // Its failure adds nothing to what went wrong.
-                let _ = transaction.rollback().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn write_in(
+    async fn write(
         &self,
         transaction: &mut Transaction,
         login: &Login<'_>,
@@ -223,18 +202,21 @@ pub(super) async fn locked_history(
     Ok(history(transaction.rows(sql, &account(login)).await?))
 }
 
-/// Sees to it that nobody else with this code changes the account's records until the end of the transaction. Foreign writers may;
-/// their rows are put in order by whoever reads them next.
+/// Sees to it that nobody else with this code adds or changes the account's records until the end of the transaction. Foreign
+/// writers may add some, which are put in order by whoever reads them next.
 pub(super) async fn lock_account(
     transaction: &mut Transaction,
     service: i64,
     email: &str,
 ) -> Result<(), StoreError> {
     let statements = transaction.statements();
+    let account = [Value::Email(email), Value::Int(service)];
+    if let Some(lock_name) = statements.lock_name {
+        transaction.execute(lock_name, &account).await?;
+    }
     let Some(lock) = statements.lock_account else {
         return Ok(());
     };
-    let account = [Value::Email(email), Value::Int(service)];
     let locked: Vec<(i64,)> = transaction.rows(lock, &account).await?;
     // Rows that come up after this have been made, and may be changed, by others.
     if let (true, Some(lock_service)) = (locked.is_empty(), statements.lock_service) {

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-pub use admin::{AccessEntry, AccessList, NodeChange, OldNode, OldRecord, Seeded};
+pub use admin::{AccessEntry, AccessList, NodeChange, OldNode, OldRecord, OldRecords, Seeded};
 pub use error::StoreError;
 pub use login::{Login, User};
 pub use nodes::NewNode;

@@ -2,14 +2,14 @@
 
 use super::{
     Store, StoreError,
-    database::{Transaction, Value},
+    database::{Transaction, Value, transact},
 };
 use crate::settings::Share;
 
 /// How often places are released before giving up: every release may open only nodes that back off.
 const RELEASES: usize = 5;
 
-/// How often a node is picked before giving up: its places may be gone by the time one is taken.
+/// How often a node is picked before giving up: it may be full or closed by the time a place is taken.
 const PICKS: usize = 20;
 
 /// A node to add.
@@ -45,12 +45,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the service has a node of that URL already, or the database fails.
+    /// [`StoreError`] when the service has a node of that URL already, or the database fails. Should the
+    /// connection break just when the node is in, it is there already for the next attempt.
     pub async fn add_node(&self, service: i64, node: &NewNode) -> Result<i64, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let added = insert(&mut transaction, service, node).await?;
-        transaction.commit().await?;
-        Ok(added)
+        transact!(self.database, transaction => insert(transaction, service, node))
     }
 }
 
@@ -87,6 +85,7 @@ pub(super) async fn allocate(
 ) -> Result<(i64, String), StoreError> {
     let statements = transaction.statements();
     let mut releases = 0;
+    let mut is_full = false;
     for _ in 0..PICKS {
         let best: Vec<(i64, String)> = transaction
             .rows(statements.best_node, &[Value::Int(service)])
@@ -98,14 +97,17 @@ pub(super) async fn allocate(
             if occupied > 0 {
                 return Ok((id, url));
             }
-            // Others have taken its last places since it was picked.
+            // Its last places were taken, or it was closed, since it was picked.
             continue;
         }
-        let values = [Value::Real(release_rate.get()), Value::Int(service)];
-        releases += 1;
-        if transaction.execute(statements.release, &values).await? == 0 || releases == RELEASES {
+        if is_full {
             break;
         }
+        let values = [Value::Real(release_rate.get()), Value::Int(service)];
+        let released = transaction.execute(statements.release, &values).await?;
+        releases += 1;
+        // Nothing was left to release, perhaps since others have just done it: one more look is due.
+        is_full = released == 0 || releases == RELEASES;
     }
     Err(StoreError::NoNode)
 }

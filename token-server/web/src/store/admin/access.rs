@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::store::{
     Store, StoreError,
-    database::{Attempts, Value},
+    database::{Value, transact},
 };
 
 /// The table's name.
@@ -72,15 +72,11 @@ impl Store {
         if !tables.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.database.begin().await?;
-        if let Some(lock) = statements.lock_schema {
-            transaction.execute(lock, &[]).await?;
-        }
-        transaction.script(statements.access_schema).await?;
-        if let Some(unlock) = statements.unlock_schema {
-            transaction.execute(unlock, &[]).await?;
-        }
-        transaction.commit().await
+        transact!(self.database, transaction => async {
+            transaction.lock_schema().await?;
+            let made = transaction.script(statements.access_schema).await;
+            transaction.unlock_schema(made).await
+        })
     }
 
     /// All entries of both lists, in order.
@@ -133,18 +129,8 @@ impl Store {
         sql: &'static str,
         entry: &AccessEntry,
     ) -> Result<bool, StoreError> {
-        let change = async || {
-            let mut transaction = self.database.begin().await?;
-            let changed = transaction.execute(sql, &entry.values()).await?;
-            transaction.commit().await?;
-            Ok(changed > 0)
-        };
-        let mut attempts = Attempts::default();
-        loop {
-            match change().await {
-                Err(error) if attempts.again(&error).await => {}
-                outcome => return outcome,
-            }
-        }
+        let values = entry.values();
+        let changed = transact!(self.database, transaction => transaction.execute(sql, &values))?;
+        Ok(changed > 0)
     }
 }

@@ -1,9 +1,8 @@
 use crate::{
     store::{
         Store, StoreError,
-        database::{Attempts, Value},
+        database::{Value, transact},
         login::lock_account,
-        sql::Statements,
     },
     users::RETIRED,
 };
@@ -26,7 +25,7 @@ impl Store {
             Value::Int(service),
             Value::Email(email),
         ];
-        let retire = |statements: &Statements| statements.retire;
+        let retire = self.database.statements().retire;
         self.change_account(service, email, retire, &values).await
     }
 
@@ -48,7 +47,7 @@ impl Store {
             Value::Email(email),
             Value::Int(generation),
         ];
-        let raise = |statements: &Statements| statements.raise;
+        let raise = self.database.statements().raise;
         self.change_account(service, email, raise, &values).await
     }
 
@@ -57,32 +56,13 @@ impl Store {
         &self,
         service: i64,
         email: &str,
-        statement: fn(&Statements) -> &'static str,
+        sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StoreError> {
-        let mut attempts = Attempts::default();
-        loop {
-            let outcome = self.try_change_account(service, email, statement, values);
-            match outcome.await {
-                Err(error) if attempts.again(&error).await => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn try_change_account(
-        &self,
-        service: i64,
-        email: &str,
-        statement: fn(&Statements) -> &'static str,
-        values: &[Value<'_>],
-    ) -> Result<u64, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        // A login that is replacing the record would leave the one that it makes as it was.
-        lock_account(&mut transaction, service, email).await?;
-        let sql = statement(transaction.statements());
-        let changed = transaction.execute(sql, values).await?;
-        transaction.commit().await?;
-        Ok(changed)
+        transact!(self.database, transaction => async {
+            // A login that is replacing the record would leave the one that it makes as it was.
+            lock_account(transaction, service, email).await?;
+            transaction.execute(sql, values).await
+        })
     }
 }

@@ -9,5 +9,5 @@ mod users;
 
 pub use access::{AccessEntry, AccessList};
 pub use nodes::NodeChange;
-pub use purge::{OldNode, OldRecord};
+pub use purge::{OldNode, OldRecord, OldRecords};
 pub use seed::Seeded;

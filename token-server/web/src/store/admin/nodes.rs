@@ -1,4 +1,7 @@
-use crate::store::{Store, StoreError, database::Value};
+use crate::store::{
+    Store, StoreError,
+    database::{Value, transact},
+};
 
 /// What to change about a node; `None` leaves it as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,15 +39,14 @@ impl Store {
             Value::Int(service),
             Value::Text(url),
         ];
-        let mut transaction = self.database.begin().await?;
-        let sql = transaction.statements().update_node;
-        let changed = transaction.execute(sql, &values).await?;
-        transaction.commit().await?;
+        let sql = self.database.statements().update_node;
+        let changed = transact!(self.database, transaction => transaction.execute(sql, &values))?;
         Ok(changed > 0)
     }
 
     /// Takes all users off a node, and with `remove` the node out of the service. Its users get another
-    /// node when they come next. How many there were; `None` when there is no such node.
+    /// node when they come next. How many there were; `None` when there is no such node. Nobody is left
+    /// on a node that was closed before, whoever logs in meanwhile.
     ///
     /// # Errors
     ///
@@ -56,21 +58,34 @@ impl Store {
         now_ms: i64,
         remove: bool,
     ) -> Result<Option<u64>, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let statements = transaction.statements();
         let node = [Value::Int(service), Value::Text(url)];
-        let rows: Vec<(i64,)> = transaction.rows(statements.node, &node).await?;
-        let Some((id,)) = rows.first().copied() else {
-            return Ok(None);
-        };
-        if remove {
-            // First, so that nobody is sent there meanwhile.
-            let id = [Value::Int(id)];
-            transaction.execute(statements.delete_node, &id).await?;
+        let statements = self.database.statements();
+        if !remove {
+            // Who has taken a place there is waited for, and found below; who is about to take one finds
+            // the node as it is now. To hold the lock for longer would keep new users waiting.
+            let lock = statements.lock_node;
+            transact!(self.database, transaction => transaction.rows::<(i64,)>(lock, &node))?;
         }
-        let users = [Value::Int(now_ms), Value::Int(id)];
-        let cleared = transaction.execute(statements.unassign, &users).await?;
-        transaction.commit().await?;
-        Ok(Some(cleared))
+        transact!(self.database, transaction => async {
+            let rows: Vec<(i64,)> = transaction.rows(statements.node, &node).await?;
+            let Some((id,)) = rows.first().copied() else {
+                return Ok(None);
+            };
+            if remove {
+                // First, so that nobody is sent there meanwhile.
+                let id = [Value::Int(id)];
+                transaction.execute(statements.delete_node, &id).await?;
+            }
+            let users = [Value::Int(now_ms), Value::Int(id)];
+            let mut cleared = 0;
+            loop {
+                cleared += transaction.execute(statements.unassign, &users).await?;
+                // A login that was waited for has left a record that was not there at the start.
+                let left: Vec<(i64,)> = transaction.rows(statements.assigned, &users[1..]).await?;
+                if left.is_empty() {
+                    return Ok(Some(cleared));
+                }
+            }
+        })
     }
 }

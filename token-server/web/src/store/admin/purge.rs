@@ -1,8 +1,11 @@
+use std::ops::RangeInclusive;
+
 use crate::{
     client_state::ClientState,
     store::{
         Store, StoreError,
-        database::{Attempts, Transaction, Value},
+        database::{Transaction, Value, transact},
+        login::lock_account,
     },
     users::key_number,
 };
@@ -19,6 +22,17 @@ pub struct OldRecord {
     /// Where its data lies; `None` once the node was removed.
     pub node: Option<OldNode>,
     key: Key,
+}
+
+/// Which records that were replaced are meant.
+#[derive(Clone, Debug)]
+pub struct OldRecords {
+    /// The service's number.
+    pub service: i64,
+    /// Those that were replaced before then, in milliseconds since 1970.
+    pub before_ms: i64,
+    /// Those with these numbers.
+    pub uids: RangeInclusive<i64>,
 }
 
 /// The node of an [`OldRecord`].
@@ -70,35 +84,41 @@ type Row = (
 type Link = (i64, String, i64);
 
 impl Store {
-    /// How many records were replaced before a time.
+    /// How many there are.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the database fails.
-    pub async fn count_old_records(&self, service: i64, before_ms: i64) -> Result<i64, StoreError> {
-        let values = [Value::Int(service), Value::Int(before_ms)];
+    pub async fn count_old_records(&self, which: &OldRecords) -> Result<i64, StoreError> {
+        let values = [
+            Value::Int(which.service),
+            Value::Int(which.before_ms),
+            Value::Int(*which.uids.start()),
+            Value::Int(*which.uids.end()),
+        ];
         let sql = self.database.statements().count_old;
         let rows: Vec<(i64,)> = self.database.rows(sql, &values).await?;
         Ok(rows.first().map_or(0, |(count,)| *count))
     }
 
-    /// The first `limit` records that were replaced before a time, oldest first; with `after`, those
-    /// that follow this one.
+    /// The first `limit` of them, in the order in which they were replaced; with `after`, those that
+    /// follow this one.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the database fails.
     pub async fn old_records(
         &self,
-        service: i64,
-        before_ms: i64,
+        which: &OldRecords,
         after: Option<&OldRecord>,
         limit: u32,
     ) -> Result<Vec<OldRecord>, StoreError> {
         let (time, uid) = after.map_or((i64::MIN, 0), |record| (record.replaced_at, record.uid));
         let values = [
-            Value::Int(service),
-            Value::Int(before_ms),
+            Value::Int(which.service),
+            Value::Int(which.before_ms),
+            Value::Int(*which.uids.start()),
+            Value::Int(*which.uids.end()),
             Value::Int(time),
             Value::Int(time),
             Value::Int(uid),
@@ -120,56 +140,7 @@ impl Store {
         service: i64,
         record: &OldRecord,
     ) -> Result<bool, StoreError> {
-        let mut attempts = Attempts::default();
-        loop {
-            match self.delete_once(service, record).await {
-                Err(error) if attempts.again(&error).await => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn delete_once(&self, service: i64, record: &OldRecord) -> Result<bool, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let statements = transaction.statements();
-        if let Some(lock) = statements.lock_account {
-            let account = [Value::Email(&record.email), Value::Int(service)];
-            transaction.rows::<(i64,)>(lock, &account).await?;
-        }
-        let uid = [Value::Int(record.uid)];
-        let own: Vec<Link> = transaction.rows(statements.link, &uid).await?;
-        let Some(own) = own.into_iter().next() else {
-            return Ok(false);
-        };
-        let before = neighbour(
-            &mut transaction,
-            statements.link_before,
-            service,
-            record,
-            &own,
-        );
-        let before = before.await?;
-        let after = neighbour(
-            &mut transaction,
-            statements.link_after,
-            service,
-            record,
-            &own,
-        );
-        let after = after.await?;
-        if transaction.execute(statements.delete_old, &uid).await? == 0 {
-            return Ok(false);
-        }
-        let goes_on = [before, after]
-            .iter()
-            .flatten()
-            .any(|other| shares_place(&own, other));
-        if !goes_on {
-            let node = [Value::Int(own.0)];
-            transaction.execute(statements.leave, &node).await?;
-        }
-        transaction.commit().await?;
-        Ok(true)
+        transact!(self.database, transaction => delete(transaction, service, record))
     }
 
     /// Puts an old record back to the end of the queue: as if it had been replaced just now.
@@ -187,10 +158,8 @@ impl Store {
             Value::Int(record.uid),
             Value::Int(record.replaced_at),
         ];
-        let mut transaction = self.database.begin().await?;
-        let sql = transaction.statements().defer;
-        transaction.execute(sql, &values).await?;
-        transaction.commit().await
+        let sql = self.database.statements().defer;
+        transact!(self.database, transaction => transaction.execute(sql, &values)).map(drop)
     }
 
     /// Whether the account's record in use has the same key as this one, so that a node that finds
@@ -234,6 +203,34 @@ fn old_record(
             client_state,
         },
     }
+}
+
+async fn delete(
+    transaction: &mut Transaction,
+    service: i64,
+    record: &OldRecord,
+) -> Result<bool, StoreError> {
+    lock_account(transaction, service, &record.email).await?;
+    let statements = transaction.statements();
+    let uid = [Value::Int(record.uid)];
+    let own: Vec<Link> = transaction.rows(statements.link, &uid).await?;
+    let Some(own) = own.into_iter().next() else {
+        return Ok(false);
+    };
+    let before = neighbour(transaction, statements.link_before, service, record, &own).await?;
+    let after = neighbour(transaction, statements.link_after, service, record, &own).await?;
+    if transaction.execute(statements.delete_old, &uid).await? == 0 {
+        return Ok(false);
+    }
+    let goes_on = [before, after]
+        .iter()
+        .flatten()
+        .any(|other| shares_place(&own, other));
+    if !goes_on {
+        let node = [Value::Int(own.0)];
+        transaction.execute(statements.leave, &node).await?;
+    }
+    Ok(true)
 }
 
 /// The account's record next to this one.

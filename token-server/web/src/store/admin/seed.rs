@@ -1,6 +1,6 @@
 use crate::store::{
     NewNode, Store, StoreError,
-    database::{Attempts, Transaction, Value},
+    database::{Transaction, Value, transact},
     nodes,
 };
 
@@ -28,50 +28,41 @@ impl Store {
         pattern: &str,
         node: &NewNode,
     ) -> Result<Seeded, StoreError> {
-        let mut attempts = Attempts::default();
-        loop {
-            match self.seed_once(service, pattern, node).await {
-                Err(error) if attempts.again(&error).await => {}
-                outcome => return outcome,
-            }
-        }
+        transact!(self.database, transaction => seed(transaction, service, pattern, node))
     }
+}
 
-    async fn seed_once(
-        &self,
-        service: &str,
-        pattern: &str,
-        node: &NewNode,
-    ) -> Result<Seeded, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let statements = transaction.statements();
-        let id = match number(&mut transaction, service).await? {
-            Some(id) => id,
-            None => {
-                let values = [Value::Text(service), Value::Text(pattern)];
-                transaction.execute(statements.add_service, &values).await?;
-                let id = number(&mut transaction, service).await?;
-                id.ok_or(StoreError::Unexpected(sqlx::Error::RowNotFound))?
-            }
-        };
-        if let Some(lock) = statements.lock_nodes {
-            transaction.execute(lock, &[Value::Int(id)]).await?;
+async fn seed(
+    transaction: &mut Transaction,
+    service: &str,
+    pattern: &str,
+    node: &NewNode,
+) -> Result<Seeded, StoreError> {
+    let statements = transaction.statements();
+    let id = match number(transaction, service).await? {
+        Some(id) => id,
+        None => {
+            let values = [Value::Text(service), Value::Text(pattern)];
+            transaction.execute(statements.add_service, &values).await?;
+            let id = number(transaction, service).await?;
+            id.ok_or(StoreError::Unexpected(sqlx::Error::RowNotFound))?
         }
-        let values = [Value::Int(id), Value::Text(&node.url)];
-        let known: Vec<(i64,)> = transaction.rows(statements.node, &values).await?;
-        let all: Vec<(i64,)> = transaction
-            .rows(statements.count_nodes, &[Value::Int(id)])
-            .await?;
-        let seeded = match (known.is_empty(), all.first()) {
-            (false, _) => Seeded::Known,
-            (true, Some((0,))) => {
-                nodes::insert(&mut transaction, id, node).await?;
-                Seeded::Added
-            }
-            (true, _) => Seeded::HasOthers,
-        };
-        transaction.commit().await?;
-        Ok(seeded)
+    };
+    if let Some(lock) = statements.lock_nodes {
+        transaction.execute(lock, &[Value::Int(id)]).await?;
+    }
+    let values = [Value::Int(id), Value::Text(&node.url)];
+    let known: Vec<(i64,)> = transaction.rows(statements.node, &values).await?;
+    let all: Vec<(i64,)> = transaction
+        .rows(statements.count_nodes, &[Value::Int(id)])
+        .await?;
+    match (known.is_empty(), all.first()) {
+        (false, _) => Ok(Seeded::Known),
+        (true, Some((0,))) => {
+            nodes::insert(transaction, id, node).await?;
+            Ok(Seeded::Added)
+        }
+        (true, _) => Ok(Seeded::HasOthers),
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::{
     store::{
         Login, Service, Store, StoreError, User,
-        database::{Attempts, Value},
+        database::{Transaction, Value, transact},
         login, nodes,
     },
     users::{Claims, Record},
@@ -46,23 +46,17 @@ impl Store {
             now_ms,
             allow_new: true,
         };
-        let mut attempts = Attempts::default();
-        loop {
-            match self.allocate_once(&login, node).await {
-                Err(error) if attempts.again(&error).await => {}
-                outcome => return outcome,
-            }
-        }
+        transact!(self.database, transaction => self.allocate(transaction, &login, node))
     }
 
-    async fn allocate_once(
+    async fn allocate(
         &self,
+        transaction: &mut Transaction,
         login: &Login<'_>,
         node: Option<&str>,
     ) -> Result<Option<User>, StoreError> {
-        let mut transaction = self.database.begin().await?;
         let statements = transaction.statements();
-        let history = login::locked_history(&mut transaction, login).await?;
+        let history = login::locked_history(transaction, login).await?;
         let service = login.service.id;
         let place = match node {
             Some(url) => {
@@ -85,7 +79,7 @@ impl Store {
                 transaction.execute(statements.place, &id_value).await?;
                 (id, url.to_owned())
             }
-            None => nodes::allocate(&mut transaction, service, self.release_rate).await?,
+            None => nodes::allocate(transaction, service, self.release_rate).await?,
         };
         let record = match history {
             Some(history) => {
@@ -95,7 +89,7 @@ impl Store {
                     replaced_at: None,
                     ..history.current
                 };
-                login::replace(&mut transaction, login, moved).await?
+                login::replace(transaction, login, moved).await?
             }
             None => {
                 let fresh = Record {
@@ -107,10 +101,9 @@ impl Store {
                     created_at: login.now_ms,
                     replaced_at: None,
                 };
-                login::insert(&mut transaction, login, fresh).await?
+                login::insert(transaction, login, fresh).await?
             }
         };
-        transaction.commit().await?;
         User::from_record(record).map(Some)
     }
 }

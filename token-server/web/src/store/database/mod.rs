@@ -122,8 +122,7 @@ impl Database {
     }
 }
 
-/// Counts the attempts of one piece of work. A transaction that is tried again must begin by reading what
-/// it builds on, so that it does no harm to run it after a commit whose answer got lost.
+/// Counts the attempts of one piece of work.
 #[derive(Debug, Default)]
 pub(super) struct Attempts(u32);
 
@@ -140,3 +139,27 @@ impl Attempts {
         true
     }
 }
+
+/// Does a piece of work in a transaction, and once more where that is worth it. What failed has left nothing behind, unless it was
+/// the answer to a commit that got lost: so the work reads what it builds on, and does no harm when it is done again.
+///
+/// A macro, since no bound can say of a closure that its futures may be sent.
+macro_rules! transact {
+    ($database:expr, $transaction:ident => $work:expr) => {{
+        let mut attempts = $crate::store::database::Attempts::default();
+        loop {
+            let attempt = async {
+                let mut transaction = $database.begin().await?;
+                let $transaction = &mut transaction;
+                let outcome = $work.await;
+                transaction.end(outcome).await
+            };
+            match attempt.await {
+                Err(error) if attempts.again(&error).await => {}
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+
+pub(super) use transact;

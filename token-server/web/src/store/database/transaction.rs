@@ -10,8 +10,8 @@ use crate::store::{
     sql::{MYSQL, POSTGRES, SQLITE, Statements},
 };
 
-/// A transaction. Dropped without [`commit`](Self::commit) or [`rollback`](Self::rollback), it costs its
-/// connection: the database rolls back what it finds abandoned.
+/// A transaction. Dropped without an [`end`](Self::end), it costs its connection: the database rolls back
+/// what it finds abandoned.
 pub(in super::super) enum Transaction {
     Sqlite(Lease<Sqlite>),
     Postgres(Lease<Postgres>),
@@ -108,6 +108,26 @@ impl Transaction {
         Ok(*id)
     }
 
+    /// Lets nobody else make tables until [`unlock_schema`](Self::unlock_schema).
+    pub(in super::super) async fn lock_schema(&mut self) -> Result<(), StoreError> {
+        match self.statements().lock_schema {
+            Some(lock) => self.execute(lock, &[]).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Whatever came of it: MySQL's lock would go on with the connection.
+    pub(in super::super) async fn unlock_schema<T>(
+        &mut self,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let unlocked = match self.statements().unlock_schema {
+            Some(unlock) => self.execute(unlock, &[]).await.map(drop),
+            None => Ok(()),
+        };
+        outcome.and_then(|value| unlocked.map(|()| value))
+    }
+
     /// Runs a file of statements, which have no values.
     pub(in super::super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
         let script = sqlx::raw_sql(sql);
@@ -118,23 +138,21 @@ impl Transaction {
         }
     }
 
-    pub(in super::super) async fn commit(self) -> Result<(), StoreError> {
-        self.end("COMMIT").await
-    }
-
-    /// Gives up, and keeps the connection for others.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when the database doesn't answer; it rolls back all the same, since the connection
-    /// is closed.
-    pub(in super::super) async fn rollback(self) -> Result<(), StoreError> {
-        self.end("ROLLBACK").await
-    }
-
-    async fn end(mut self, sql: &'static str) -> Result<(), StoreError> {
-        self.script(sql).await?;
-        self.set_open(false);
-        Ok(())
+    /// Commits what was done, or undoes what has failed. The connection goes on to others.
+    pub(in super::super) async fn end<T>(
+        mut self,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let ended = match &outcome {
+            Ok(_) => self.script("COMMIT").await,
+            // It would get no answer either.
+            Err(StoreError::Silent(_)) => return outcome,
+            Err(_) => self.script("ROLLBACK").await,
+        };
+        if ended.is_ok() {
+            self.set_open(false);
+        }
+        // A rollback that fails adds nothing to what went wrong.
+        outcome.and_then(|value| ended.map(|()| value))
     }
 }

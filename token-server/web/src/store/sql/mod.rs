@@ -35,8 +35,11 @@ pub(super) struct Statements {
     /// The newest rows of an account with their nodes: all that a known user's login needs. Email,
     /// service.
     pub(super) records: &'static str,
-    /// Keeps other servers from writing the account's rows until the end of the transaction, and gives a
-    /// row where that was possible. Email, service. `None` where the transaction does that by itself.
+    /// Keeps other servers from an account until the end of the transaction, whether it has rows or not.
+    /// Email, service. `None` where something else does that.
+    pub(super) lock_name: Option<&'static str>,
+    /// Keeps everybody from writing the account's rows in use until the end of the transaction, and gives
+    /// those rows. Email, service. `None` where the transaction does that by itself.
     pub(super) lock_account: Option<&'static str>,
     /// The same for an account without rows, where `lock_account` finds nothing to lock. Service.
     pub(super) lock_service: Option<&'static str>,
@@ -54,7 +57,7 @@ pub(super) struct Statements {
     pub(super) add_node: &'static str,
     /// Among the nodes with places left, the one with the least load for its capacity. Service.
     pub(super) best_node: &'static str,
-    /// Takes a place at a node that has one. Number.
+    /// Takes a place at a node that has one and is open to users. Number.
     pub(super) occupy: &'static str,
     /// Opens nodes that have capacity but no places left: by a share of the capacity, rounded up.
     /// Share, service.
@@ -65,10 +68,15 @@ pub(super) struct Statements {
     pub(super) update_node: &'static str,
     /// A node's number. Service, URL.
     pub(super) node: &'static str,
+    /// A node's number, after the end of every transaction that has written its row, and with nobody
+    /// writing it until the end of this one. Service, URL.
+    pub(super) lock_node: &'static str,
     /// Removes a node. Number.
     pub(super) delete_node: &'static str,
     /// Marks the rows of a node's users, who get another node when they come next. Time, node.
     pub(super) unassign: &'static str,
+    /// One of those rows, if there are any. Node.
+    pub(super) assigned: &'static str,
     /// Takes a place at a node, whether it has one or not. Number.
     pub(super) place: &'static str,
     /// How many accounts have a row in use that was made by then. Service, time.
@@ -80,10 +88,10 @@ pub(super) struct Statements {
     /// Raises the generation of an account's row in use. Generation, service, email, generation.
     pub(super) raise: &'static str,
 
-    /// How many rows were replaced before then. Service, time.
+    /// How many rows were replaced before then. Service, time, least and greatest number.
     pub(super) count_old: &'static str,
-    /// Those rows with their nodes, oldest first, from after a row's time and number. Service, time; the
-    /// row's time, its time, its number; most rows.
+    /// Those rows with their nodes, oldest first, from after a row's time and number. Service, time, least
+    /// and greatest number; the row's time, its time, its number; most rows.
     pub(super) old_records: &'static str,
     /// A row's node, client state and time of making. Number.
     pub(super) link: &'static str,

@@ -24,6 +24,7 @@ pub(in super::super) const MYSQL: Statements = Statements {
               WHERE email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) \
                   AND users.service = ? \
               ORDER BY created_at DESC, uid DESC LIMIT 20",
+    lock_name: None,
     lock_account: Some(
         "SELECT uid FROM users \
          WHERE email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) \
@@ -46,13 +47,14 @@ pub(in super::super) const MYSQL: Statements = Statements {
     add_node: "INSERT INTO nodes \
                (service, node, available, current_load, capacity, downed, backoff) \
                VALUES (?, ?, ?, ?, ?, ?, ?)",
-    // The logarithm of 0 is NULL, which comes first.
+    // The logarithms from 0 down are NULL, which comes first.
     best_node: "SELECT id, node FROM nodes \
                 WHERE service = ? AND available > 0 AND capacity > current_load \
                     AND downed = 0 AND backoff = 0 \
                 ORDER BY LOG(current_load) / LOG(capacity), id LIMIT 1",
     occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
-             WHERE id = ? AND available > 0 AND capacity > current_load",
+             WHERE id = ? AND available > 0 AND capacity > current_load \
+                 AND downed = 0 AND backoff = 0",
     release: "UPDATE nodes SET available = LEAST(CEIL(capacity * ?), capacity - current_load) \
               WHERE service = ? AND available <= 0 AND capacity > current_load AND downed = 0",
 
@@ -62,11 +64,13 @@ pub(in super::super) const MYSQL: Statements = Statements {
                       backoff = COALESCE(?, backoff) \
                   WHERE service = ? AND node = ?",
     node: "SELECT id FROM nodes WHERE service = ? AND node = ?",
+    lock_node: "SELECT id FROM nodes WHERE service = ? AND node = ? FOR UPDATE",
     delete_node: "DELETE FROM nodes WHERE id = ?",
     unassign: "UPDATE users SET replaced_at = ? WHERE nodeid = ? AND replaced_at IS NULL",
+    assigned: "SELECT uid FROM users WHERE nodeid = ? AND replaced_at IS NULL LIMIT 1",
     place: "UPDATE nodes SET current_load = current_load + 1, \
                 available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = ?",
-    count_users: "SELECT COUNT(DISTINCT email) FROM users \
+    count_users: "SELECT COUNT(DISTINCT CAST(CONVERT(email USING utf8mb4) AS BINARY)) FROM users \
                   WHERE service = ? AND replaced_at IS NULL AND created_at <= ?",
 
     retire: "UPDATE users SET replaced_at = ?, generation = ? \
@@ -74,11 +78,12 @@ pub(in super::super) const MYSQL: Statements = Statements {
     raise: "UPDATE users SET generation = ? \
             WHERE service = ? AND email = ? AND CAST(CONVERT(email USING utf8mb4) AS BINARY) = CAST(? AS BINARY) AND generation <= ? AND replaced_at IS NULL",
 
-    count_old: "SELECT COUNT(*) FROM users WHERE service = ? AND replaced_at < ?",
+    count_old: "SELECT COUNT(*) FROM users \
+                WHERE service = ? AND replaced_at < ? AND uid BETWEEN ? AND ?",
     old_records: "SELECT uid, email, replaced_at, nodes.node, \
                       nodes.downed, generation, COALESCE(keys_changed_at, 0), client_state \
                   FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
-                  WHERE users.service = ? AND replaced_at < ? \
+                  WHERE users.service = ? AND replaced_at < ? AND uid BETWEEN ? AND ? \
                       AND (replaced_at > ? OR (replaced_at = ? AND uid > ?)) \
                   ORDER BY replaced_at, uid LIMIT ?",
     link: "SELECT nodeid, client_state, created_at FROM users WHERE uid = ?",

@@ -22,7 +22,11 @@ pub(in super::super) const POSTGRES: Statements = Statements {
               WHERE email = $1 AND users.service = $2 \
               ORDER BY created_at DESC, uid DESC LIMIT 20",
     // Advisory, since an account without rows has nothing else to lock.
-    lock_account: Some("SELECT 1::bigint FROM pg_advisory_xact_lock(hashtextextended($1, $2))"),
+    lock_name: Some("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))"),
+    lock_account: Some(
+        "SELECT uid::bigint FROM users \
+         WHERE email = $1 AND service = $2 AND replaced_at IS NULL FOR UPDATE",
+    ),
     lock_service: None,
     insert: "INSERT INTO users \
              (service, email, nodeid, generation, keys_changed_at, client_state, created_at) \
@@ -37,13 +41,15 @@ pub(in super::super) const POSTGRES: Statements = Statements {
     add_node: "INSERT INTO nodes \
                (service, node, available, current_load, capacity, downed, backoff) \
                VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id::bigint",
+    // There are no logarithms from 0 down.
     best_node: "SELECT id::bigint, node::text FROM nodes \
                 WHERE service = $1 AND available > 0 AND capacity > current_load \
                     AND downed = 0 AND backoff = 0 \
-                ORDER BY CASE current_load WHEN 0 THEN -1 ELSE ln(current_load) / ln(capacity) END, \
+                ORDER BY CASE WHEN current_load <= 0 THEN -1 ELSE ln(current_load) / ln(capacity) END, \
                     id LIMIT 1",
     occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
-             WHERE id = $1 AND available > 0 AND capacity > current_load",
+             WHERE id = $1 AND available > 0 AND capacity > current_load \
+                 AND downed = 0 AND backoff = 0",
     release: "UPDATE nodes SET available = \
                   LEAST(ceil(capacity * $1::double precision)::int, capacity - current_load) \
               WHERE service = $2 AND available <= 0 AND capacity > current_load AND downed = 0",
@@ -54,8 +60,10 @@ pub(in super::super) const POSTGRES: Statements = Statements {
                       backoff = COALESCE($5, backoff) \
                   WHERE service = $6 AND node = $7",
     node: "SELECT id::bigint FROM nodes WHERE service = $1 AND node = $2",
+    lock_node: "SELECT id::bigint FROM nodes WHERE service = $1 AND node = $2 FOR UPDATE",
     delete_node: "DELETE FROM nodes WHERE id = $1",
     unassign: "UPDATE users SET replaced_at = $1 WHERE nodeid = $2 AND replaced_at IS NULL",
+    assigned: "SELECT uid::bigint FROM users WHERE nodeid = $1 AND replaced_at IS NULL LIMIT 1",
     place: "UPDATE nodes SET current_load = current_load + 1, \
                 available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = $1",
     count_users: "SELECT COUNT(DISTINCT email) FROM users \
@@ -66,13 +74,14 @@ pub(in super::super) const POSTGRES: Statements = Statements {
     raise: "UPDATE users SET generation = $1 \
             WHERE service = $2 AND email = $3 AND generation <= $4 AND replaced_at IS NULL",
 
-    count_old: "SELECT COUNT(*) FROM users WHERE service = $1 AND replaced_at < $2",
+    count_old: "SELECT COUNT(*) FROM users \
+                WHERE service = $1 AND replaced_at < $2 AND uid BETWEEN $3 AND $4",
     old_records: "SELECT uid::bigint, email::text, replaced_at::bigint, nodes.node::text, \
                       nodes.downed::bigint, generation::bigint, COALESCE(keys_changed_at, 0)::bigint, client_state::text \
                   FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
-                  WHERE users.service = $1 AND replaced_at < $2 \
-                      AND (replaced_at > $3 OR (replaced_at = $4 AND uid > $5)) \
-                  ORDER BY replaced_at, uid LIMIT $6",
+                  WHERE users.service = $1 AND replaced_at < $2 AND uid BETWEEN $3 AND $4 \
+                      AND (replaced_at > $5 OR (replaced_at = $6 AND uid > $7)) \
+                  ORDER BY replaced_at, uid LIMIT $8",
     link: "SELECT nodeid::bigint, client_state::text, created_at::bigint FROM users WHERE uid = $1",
     link_before: "SELECT nodeid::bigint, client_state::text, created_at::bigint FROM users \
                   WHERE email = $1 AND service = $2 \

@@ -20,6 +20,7 @@ pub(in super::super) const SQLITE: Statements = Statements {
               FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
               WHERE email = ? AND users.service = ? \
               ORDER BY created_at DESC, uid DESC LIMIT 20",
+    lock_name: None,
     lock_account: None,
     lock_service: None,
     insert: "INSERT INTO users \
@@ -40,7 +41,8 @@ pub(in super::super) const SQLITE: Statements = Statements {
                     AND downed = 0 AND backoff = 0 \
                 ORDER BY CAST(current_load AS REAL) / capacity, id LIMIT 1",
     occupy: "UPDATE nodes SET current_load = current_load + 1, available = available - 1 \
-             WHERE id = ? AND available > 0 AND capacity > current_load",
+             WHERE id = ? AND available > 0 AND capacity > current_load \
+                 AND downed = 0 AND backoff = 0",
     release: "UPDATE nodes SET available = min( \
                   CAST(capacity * ?1 AS INTEGER) + (capacity * ?1 > CAST(capacity * ?1 AS INTEGER)), \
                   capacity - current_load) \
@@ -52,8 +54,10 @@ pub(in super::super) const SQLITE: Statements = Statements {
                       backoff = COALESCE(?, backoff) \
                   WHERE service = ? AND node = ?",
     node: "SELECT id FROM nodes WHERE service = ? AND node = ?",
+    lock_node: "SELECT id FROM nodes WHERE service = ? AND node = ?",
     delete_node: "DELETE FROM nodes WHERE id = ?",
     unassign: "UPDATE users SET replaced_at = ? WHERE nodeid = ? AND replaced_at IS NULL",
+    assigned: "SELECT uid FROM users WHERE nodeid = ? AND replaced_at IS NULL LIMIT 1",
     place: "UPDATE nodes SET current_load = current_load + 1, \
                 available = CASE WHEN available > 0 THEN available - 1 ELSE 0 END WHERE id = ?",
     count_users: "SELECT COUNT(DISTINCT email) FROM users \
@@ -64,11 +68,12 @@ pub(in super::super) const SQLITE: Statements = Statements {
     raise: "UPDATE users SET generation = ? \
             WHERE service = ? AND email = ? AND generation <= ? AND replaced_at IS NULL",
 
-    count_old: "SELECT COUNT(*) FROM users WHERE service = ? AND replaced_at < ?",
+    count_old: "SELECT COUNT(*) FROM users \
+                WHERE service = ? AND replaced_at < ? AND uid BETWEEN ? AND ?",
     old_records: "SELECT uid, email, replaced_at, nodes.node, \
                       nodes.downed, generation, COALESCE(keys_changed_at, 0), client_state \
                   FROM users LEFT OUTER JOIN nodes ON users.nodeid = nodes.id \
-                  WHERE users.service = ? AND replaced_at < ? \
+                  WHERE users.service = ? AND replaced_at < ? AND uid BETWEEN ? AND ? \
                       AND (replaced_at > ? OR (replaced_at = ? AND uid > ?)) \
                   ORDER BY replaced_at, uid LIMIT ?",
     link: "SELECT nodeid, client_state, created_at FROM users WHERE uid = ?",

@@ -2,10 +2,14 @@
 
 mod access;
 mod adoption;
+mod catalogue;
 mod database;
+mod node_changes;
+mod others;
 mod outage;
 mod races;
 mod relay;
+mod retries;
 mod round_trips;
 mod seeding;
 mod tidiness;

@@ -3,7 +3,8 @@ use std::{sync::Arc, time::Duration};
 use token_server_web::store::{NewNode, StoreError};
 
 use super::{
-    Database, Kind, log_in, open_at,
+    Database, Kind, log_in, open, open_at,
+    others::servers,
     relay::{Mode, Relay},
     sync,
 };
@@ -63,6 +64,56 @@ async fn a_database_that_comes_back_is_used_again_by_everybody_at_once() {
         relay.set(Mode::Open);
         for generation in 20..40 {
             assert!(log_in(generation).await.is_ok(), "{kind:?}");
+        }
+        store.close().await;
+        database.remove().await;
+    }
+}
+
+/// As it does at its end, and with those that were idle for too long: it says why, and hangs up.
+#[tokio::test]
+async fn connections_that_the_database_ends_are_replaced_and_nobody_notices() {
+    for kind in servers() {
+        let database = Database::make(kind).await;
+        let store = open(&database).await.unwrap();
+        let service = sync(&store).await;
+        let node = NewNode {
+            url: "https://node1.test".to_owned(),
+            capacity: 10,
+            available: 10,
+            ..NewNode::default()
+        };
+        store.add_node(service.id, &node).await.unwrap();
+        let log_in = |generation| {
+            let claims = (generation, 0, "");
+            log_in(&store, &service, "a@accounts.test", 1000, claims)
+        };
+        let first = log_in(1).await.unwrap().unwrap();
+        // To read, and to write.
+        for generation in [1, 2] {
+            match kind {
+                Kind::Sqlite | Kind::Postgres => {
+                    database
+                        .script(
+                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                        )
+                        .await;
+                }
+                Kind::MySql => {
+                    let kills = database
+                        .texts(
+                            "SELECT CAST(CONCAT('KILL ', id) AS CHAR) FROM information_schema.processlist \
+                             WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+                        )
+                        .await;
+                    for kill in kills {
+                        database.script(&kill).await;
+                    }
+                }
+            }
+            let user = log_in(generation).await.unwrap().unwrap();
+            assert_eq!(user.uid, first.uid, "{kind:?}");
         }
         store.close().await;
         database.remove().await;

@@ -191,6 +191,8 @@ async fn accounts_that_differ_by_case_alone_are_strangers() {
         }
         assert_ne!(uids[0], uids[1], "{kind:?}");
         assert_eq!(uids[0], uids[2], "{kind:?}");
+        let users = stores[0].count_users(service.id, 1000).await.unwrap();
+        assert_eq!(users, 2, "{kind:?}");
         for store in stores {
             store.close().await;
         }

@@ -6,7 +6,7 @@ mod sqlite;
 pub(super) use server::{mysql, postgres};
 pub(super) use sqlite::sqlite;
 
-use super::Database;
+use super::{Database, Transaction, transact};
 use crate::store::StoreError;
 
 const TABLES: [&str; 3] = ["services", "nodes", "users"];
@@ -14,33 +14,37 @@ const TABLES: [&str; 3] = ["services", "nodes", "users"];
 /// Makes the tables in an empty database; otherwise only looks whether they are there. `name` is what
 /// the operator knows the database by.
 async fn prepare(database: &Database, name: &str) -> Result<(), StoreError> {
-    let statements = database.statements();
-    let mut transaction = database.begin().await?;
-    if let Some(lock) = statements.lock_schema {
-        transaction.execute(lock, &[]).await?;
-    }
+    transact!(database, transaction => async {
+        transaction.lock_schema().await?;
+        let prepared = make_tables(transaction, name).await;
+        transaction.unlock_schema(prepared).await
+    })
+}
+
+async fn make_tables(transaction: &mut Transaction, name: &str) -> Result<(), StoreError> {
+    let statements = transaction.statements();
     let names: Vec<(String,)> = transaction.rows(statements.tables, &[]).await?;
     let missing: Vec<&str> = TABLES
         .into_iter()
         .filter(|table| !names.iter().any(|(name,)| name.eq_ignore_ascii_case(table)))
         .collect();
     if missing.len() == TABLES.len() {
-        transaction.script(statements.schema).await?;
-    } else if !missing.is_empty() {
+        return transaction.script(statements.schema).await;
+    }
+    if !missing.is_empty() {
         let reason = format!("it has no table {}", missing.join(", "));
         return Err(foreign(name, &reason));
-    } else {
-        for (table, columns) in TABLES.into_iter().zip(statements.columns) {
-            if let Err(error) = transaction.execute(columns, &[]).await {
+    }
+    for (table, columns) in TABLES.into_iter().zip(statements.columns) {
+        match transaction.execute(columns, &[]).await {
+            Err(error) if !error.is_transient() => {
                 let reason = format!("its table of {table} differs: {error}");
                 return Err(foreign(name, &reason));
             }
-        }
+            outcome => outcome?,
+        };
     }
-    if let Some(unlock) = statements.unlock_schema {
-        transaction.execute(unlock, &[]).await?;
-    }
-    transaction.commit().await
+    Ok(())
 }
 
 fn foreign(name: &str, reason: &str) -> StoreError {

@@ -25,7 +25,11 @@ pub(in super::super) async fn postgres(
     let options = server.options().clone().disable_statement_logging();
     let (statement, lock) = (settings.statement_timeout, settings.busy_timeout);
     let (statement, lock) = (statement.as_millis(), lock.as_millis());
-    let limits = format!("SET statement_timeout = {statement}; SET lock_timeout = {lock}");
+    // A database may be set to a stricter isolation, in which users who come at once get in each other's way.
+    let limits = format!(
+        "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
+         SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
+    );
     let silence = Silence::new();
     let pool = pool(PgPoolOptions::new(), settings, &silence)
         .after_connect(move |connection, _| {
