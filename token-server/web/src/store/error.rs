@@ -97,12 +97,12 @@ fn lacks_letters(error: &dyn DatabaseError) -> bool {
 }
 
 fn lost_race(error: &dyn DatabaseError) -> bool {
-    /// Serialization failure, deadlock, lock not available, and PostgreSQL going down.
-    const SQL_STATES: [&str; 5] = ["40001", "40P01", "55P03", "57P01", "57P03"];
+    /// Serialization failure, deadlock, lock not available, and PostgreSQL going down, or ending what was idle.
+    const SQL_STATES: [&str; 6] = ["40001", "40P01", "55P03", "57P01", "57P03", "57P05"];
     const SQLITE_BUSY: i32 = 5;
     const SQLITE_LOCKED: i32 = 6;
-    /// Of MySQL: a lock was not to be had in time, a deadlock, and a server going down.
-    const MYSQL_NUMBERS: [u16; 3] = [1205, 1213, 1053];
+    /// Of MySQL: a lock was not to be had in time, a deadlock, and a server going down, or ending what was idle.
+    const MYSQL_NUMBERS: [u16; 4] = [1205, 1213, 1053, 4031];
 
     if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
         return MYSQL_NUMBERS.contains(&error.number());

@@ -119,3 +119,49 @@ async fn connections_that_the_database_ends_are_replaced_and_nobody_notices() {
         database.remove().await;
     }
 }
+
+#[tokio::test]
+async fn connections_that_a_database_ends_for_being_idle_are_replaced_and_nobody_notices() {
+    for kind in servers() {
+        if kind == Kind::MySql {
+            // Only its whole server can be set so.
+            continue;
+        }
+        let database = Database::make(kind).await;
+        let set = format!(
+            "ALTER DATABASE {} SET idle_session_timeout = '100ms'",
+            database.name
+        );
+        database.script(&set).await;
+        let store = open(&database).await.unwrap();
+        let service = sync(&store).await;
+        let node = NewNode {
+            url: "https://node1.test".to_owned(),
+            capacity: 10,
+            available: 10,
+            ..NewNode::default()
+        };
+        store.add_node(service.id, &node).await.unwrap();
+        for generation in [1, 2, 2, 3] {
+            let claims = (generation, 0, "");
+            let user = log_in(&store, &service, "a@accounts.test", 1000, claims).await;
+            user.unwrap().unwrap();
+            until_nobody_is_connected(&database).await;
+        }
+        store.close().await;
+        database.remove().await;
+    }
+}
+
+async fn until_nobody_is_connected(database: &Database) {
+    let gone = async {
+        let others = "SELECT pid::text FROM pg_stat_activity \
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        while !database.texts(others).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let patience = Duration::from_secs(30);
+    let waited = tokio::time::timeout(patience, gone).await;
+    waited.expect("idle connections stay");
+}
