@@ -121,10 +121,10 @@ impl SigningKey {
         Self::EdDsa(kid.to_owned(), Ed25519KeyPair::generate().unwrap())
     }
 
-    /// The public half.
+    /// The public half. A key whose name is empty has none, neither here nor in tokens.
     pub(crate) fn jwk(&self) -> Value {
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        match self {
+        without_empty_kid(match self {
             Self::Es256(kid, key) => {
                 let point = key.public_key().as_ref();
                 json!({
@@ -136,7 +136,7 @@ impl SigningKey {
                 "kty": "OKP", "crv": "Ed25519", "kid": kid, "alg": "EdDSA",
                 "x": number(key.public_key().as_ref()),
             }),
-        }
+        })
     }
 
     pub(crate) fn sign(&self, claims: &Value) -> String {
@@ -150,7 +150,7 @@ impl SigningKey {
             Self::EdDsa(kid, _) => ("EdDSA", kid),
         };
         let segment = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let header = json!({ "alg": alg, "kid": kid, "typ": typ });
+        let header = without_empty_kid(json!({ "alg": alg, "kid": kid, "typ": typ }));
         let signed = format!("{}.{}", segment(&header), segment(claims));
         let signature = match self {
             Self::Es256(_, key) => {
@@ -161,6 +161,13 @@ impl SigningKey {
         };
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+fn without_empty_kid(mut value: Value) -> Value {
+    if value["kid"] == "" {
+        value.as_object_mut().unwrap().remove("kid");
+    }
+    value
 }
 
 /// A JWK Set of these keys.

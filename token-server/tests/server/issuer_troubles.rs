@@ -99,3 +99,22 @@ async fn clients_of_a_server_that_knows_the_keys_notice_no_trouble_of_the_issuer
     }
     println!("{}", observer.table.join("\n"));
 }
+
+#[tokio::test]
+async fn keys_without_names_may_be_replaced_as_well() {
+    let (old, new) = (SigningKey::eddsa(""), SigningKey::eddsa(""));
+    let stranger = SigningKey::eddsa("");
+    let issuer = Issuer::start(jwks(&[&old])).await;
+    let server = server_trusting(&issuer, &[("jwks.fresh_for", "1h")]).await;
+    let show = async |key: &SigningKey| show(&server, &key.sign(&claims(&issuer))).await.0;
+    assert_eq!(show(&old).await, 200);
+    assert_eq!(show(&new).await, 401);
+    issuer.set(jwks(&[&new]));
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(show(&new).await, 200, "it is the issuer's by now");
+    assert_eq!(show(&old).await, 401);
+    assert_eq!(show(&stranger).await, 401);
+    issuer.set(Mood::Fails);
+    assert_eq!(show(&stranger).await, 401, "the keys are known");
+    assert_eq!(show(&new).await, 200);
+}

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
-use crypto_jobs::{JwtConditions, JwtRejection, UnverifiedJwt, VerifiedJwt, VerifyJwtRequest};
+use crypto_jobs::{
+    JwtConditions, JwtRejection, UnverifiedJwt, VerifiedJwt, VerifyJwtReply, VerifyJwtRequest,
+};
 use serde_json::{Map, Value};
 
 use super::{IdentitiesError, Identity, blame_credentials};
@@ -20,7 +22,7 @@ const MAX_EMAIL_CHARS: usize = 255;
 /// Has a JWT verified. What is hopeless at first sight costs neither a fetch nor a job.
 pub(super) async fn verify(
     app: &App,
-    keys: &Keys,
+    issuer: &Keys,
     token: &str,
     conditions: JwtConditions,
     arrival: &Arrival,
@@ -28,19 +30,35 @@ pub(super) async fn verify(
     let keys = {
         let parsed = UnverifiedJwt::parse(token)?;
         parsed.check_header(&conditions)?;
-        keys.find(&parsed).await.map_err(Failure::Keys)?
+        issuer.find(&parsed).await.map_err(Failure::Keys)?
     };
     if keys.is_empty() {
         return Err(JwtRejection::NoKey.into());
     }
-    let request = VerifyJwtRequest {
+    let mut request = VerifyJwtRequest {
         token: token.to_owned(),
         keys,
         now_s: arrival.now_s(),
         conditions,
     };
-    let reply = app.crypto().verify_jwt(&request, arrival).await;
-    Ok(reply.map_err(blame_credentials)??)
+    let reply = ask(app, &request, arrival).await?;
+    if let Err(JwtRejection::BadSignature) = reply {
+        let parsed = UnverifiedJwt::parse(token)?;
+        if let Some(others) = issuer.find_others(&parsed, &request.keys).await {
+            request.keys = others;
+            return Ok(ask(app, &request, arrival).await??);
+        }
+    }
+    Ok(reply?)
+}
+
+async fn ask(
+    app: &App,
+    request: &VerifyJwtRequest,
+    arrival: &Arrival,
+) -> Result<VerifyJwtReply, Failure> {
+    let reply = app.crypto().verify_jwt(request, arrival).await;
+    reply.map_err(blame_credentials)
 }
 
 /// Reads a file of keys.

@@ -108,6 +108,25 @@ impl Keys {
         }
     }
 
+    /// Other keys that may have signed `token`, which none of `tried` has: a key that is not called by name
+    /// may have been replaced, so the issuer is asked again, though not too often. `None` when there are
+    /// no others.
+    ///
+    /// Dropping the future does not end a fetch.
+    pub(crate) async fn find_others(
+        &self,
+        token: &UnverifiedJwt<'_>,
+        tried: &[Jwk],
+    ) -> Option<Vec<Jwk>> {
+        let by_name = token.kid.is_some() && tried.iter().all(|key| key.kid.is_some());
+        if by_name || matches!(self.0.location, KeyLocation::Fixed(_)) {
+            return None;
+        }
+        wait(self.ask_again()?).await;
+        let found = self.current().await.ok()?.select(token);
+        (!found.is_empty() && found != tried).then_some(found)
+    }
+
     /// The issuer's keys: fresh ones, or those that it has when asked, or stale ones.
     async fn current(&self) -> Result<Arc<KeySet>, OutboundError> {
         let flight = {
