@@ -10,6 +10,7 @@ mod failure;
 mod keygen;
 mod listen;
 mod log;
+mod manager;
 mod nodes;
 mod output;
 mod pool;

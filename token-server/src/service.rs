@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use powerhose::service_manager::{self, notify};
+use powerhose::service_manager;
 use token_server_web::{
     App, Identities,
     access::AccessLists,
@@ -16,7 +16,9 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::{
     failure::Failure,
-    listen, nodes,
+    listen,
+    manager::tell,
+    nodes,
     pool::{GRACE, Pool},
 };
 
@@ -29,6 +31,7 @@ pub(crate) struct Service {
     listener: TcpListener,
     /// Where `/metrics` has a listener of its own.
     metrics: Option<TcpListener>,
+    metrics_url: Option<String>,
     url: String,
     http: Http,
 }
@@ -50,6 +53,10 @@ impl Service {
             }
             None => None,
         };
+        let metrics_url = match &metrics {
+            Some(listener) => Some(format!("http://{}", listen::address(listener)?)),
+            None => None,
+        };
         let store = Store::open(&settings.database, settings.nodes.capacity_release_rate).await?;
         nodes::prepare(&store, &settings).await?;
         let identities = Identities::new(&settings)?;
@@ -61,6 +68,7 @@ impl Service {
             pool,
             listener,
             metrics,
+            metrics_url,
             url,
         })
     }
@@ -77,12 +85,17 @@ impl Service {
         &self.url
     }
 
+    /// Where `/metrics` is, if not where requests are answered.
+    pub(crate) fn metrics_url(&self) -> Option<&str> {
+        self.metrics_url.as_deref()
+    }
+
     /// Answers requests until `stop` completes, then drains. `abort` ends that at once.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>, abort: impl Future<Output = ()>) {
         let settings = &self.http;
         let stop = async {
             stop.await;
-            notify(service_manager::STOPPING);
+            tell(service_manager::STOPPING).await;
             tracing::info!("stopping");
         };
         let observed = tokio::spawn(observe(self.app.clone(), self.metrics, self.http.clone()));

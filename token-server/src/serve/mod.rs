@@ -4,14 +4,16 @@ mod reading;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use powerhose::service_manager::{self, notify};
+use powerhose::service_manager;
 use serde::Serialize;
-use token_server_web::settings::Settings;
+use token_server_web::{Identities, settings::Settings};
 
 use crate::{
     failure::Failure,
     listen::listen,
-    log, output,
+    log,
+    manager::tell,
+    output,
     service::{self, Service},
     signals::StopSignals,
 };
@@ -36,7 +38,7 @@ pub(crate) struct Serve {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
     assignments: Vec<(String, String)>,
 
-    /// Only check the settings, and the keys that they name.
+    /// Only check the settings, and the files that they name.
     #[arg(long)]
     check: bool,
 
@@ -51,6 +53,8 @@ struct Ready<'a> {
     url: &'a str,
     endpoints: &'a [String],
     masters: &'a [String],
+    /// Where `/metrics` has a listener of its own.
+    metrics: Option<&'a str>,
     worker_pids: Vec<u32>,
 }
 
@@ -59,9 +63,14 @@ impl Serve {
         let settings = self.read()?;
         log::start(&settings.log)?;
         if self.check {
+            Identities::new(&settings)?;
             return output::text("the settings are fine\n");
         }
-        service::runtime()?.block_on(self.serve(settings))
+        let runtime = service::runtime()?;
+        let served = runtime.block_on(self.serve(settings));
+        // A file that is being read, and is slow, must not keep the process.
+        runtime.shutdown_background();
+        served
     }
 
     async fn serve(self, settings: Settings) -> Result<(), Failure> {
@@ -75,13 +84,15 @@ impl Serve {
                 url,
                 endpoints: pool.endpoints(),
                 masters: pool.masters(),
+                metrics: service.metrics_url(),
                 worker_pids: pool.worker_pids(),
             })?;
         } else {
             output::text(&format!("serving tokens at {url}\n"))?;
         }
-        notify(service_manager::READY);
-        let rereading = tokio::spawn(reading::follow(self, hangups, service.app().clone()));
+        tell(service_manager::READY).await;
+        let app = service.app().clone();
+        let rereading = tokio::spawn(reading::follow(self, hangups, signals.clone(), app));
         service.run(signals.clone().first(), signals.second()).await;
         rereading.abort();
         Ok(())

@@ -2,7 +2,8 @@
 
 use std::{env, sync::Arc};
 
-use powerhose::service_manager::{self, notify};
+use powerhose::service_manager;
+use sysexits::ExitCode;
 use token_server_web::{
     App,
     settings::{Settings, Sources},
@@ -10,7 +11,7 @@ use token_server_web::{
 use tokio::signal::unix::Signal;
 
 use super::{Serve, keys};
-use crate::{failure::Failure, nodes};
+use crate::{failure::Failure, manager::tell, nodes, signals::StopSignals};
 
 impl Serve {
     /// Reads the settings and the files that they name, and checks them.
@@ -32,38 +33,44 @@ impl Serve {
     }
 }
 
-/// Reads the settings again at every signal. Where that fails everything stays as it was.
-pub(super) async fn follow(serve: Serve, mut hangups: Signal, app: App) {
+/// Reads the settings again at every signal, until the server is told to stop. Where that fails everything
+/// stays as it was.
+pub(super) async fn follow(serve: Serve, mut hangups: Signal, stops: StopSignals, app: App) {
     let serve = Arc::new(serve);
-    while hangups.recv().await.is_some() {
-        tell(service_manager::reloading()).await;
-        match read_again(&serve, &app).await {
-            Ok(kept) => {
-                tracing::info!("read the settings again");
-                for setting in kept {
-                    tracing::warn!(setting, "has changed: that takes a restart");
-                }
+    let rereading = async {
+        while hangups.recv().await.is_some() {
+            tell(service_manager::reloading()).await;
+            match read_again(&serve, &app).await {
+                Ok(()) => tracing::info!("read the settings again"),
+                Err(failure) => tracing::error!("the settings stay as they are: {failure}"),
             }
-            Err(failure) => tracing::error!("the settings stay as they are: {failure}"),
+            tell(service_manager::READY).await;
         }
-        tell(service_manager::READY.to_owned()).await;
+    };
+    tokio::select! {
+        () = rereading => {}
+        () = stops.first() => {}
     }
 }
 
-/// The manager may let its senders wait; requests must not.
-async fn tell(state: String) {
-    let told = tokio::task::spawn_blocking(move || notify(&state));
-    told.await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-}
-
-async fn read_again(serve: &Arc<Serve>, app: &App) -> Result<Vec<&'static str>, Failure> {
-    let reader = Arc::clone(serve);
+async fn read_again(serve: &Arc<Serve>, app: &App) -> Result<(), Failure> {
+    let (reader, reading_app) = (Arc::clone(serve), app.clone());
     // Files may be slow.
-    let settings = tokio::task::spawn_blocking(move || reader.read());
-    let settings = settings
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-    nodes::prepare(app.store(), &settings).await?;
-    Ok(app.follow(settings)?)
+    let reading = tokio::task::spawn_blocking(move || {
+        let settings = reader.read()?;
+        Ok::<_, Failure>(reading_app.succeed(settings)?)
+    });
+    let successor = match reading.await {
+        Ok(outcome) => outcome?,
+        Err(panic) => return Err(Failure::new(ExitCode::Software, panic.to_string())),
+    };
+    // A secret that has to be replaced cannot wait until the database is back.
+    if let Err(failure) = nodes::prepare(app.store(), successor.settings()).await {
+        tracing::error!("the nodes could not be looked at: {failure}");
+    }
+    for setting in successor.kept() {
+        tracing::warn!(setting, "has changed: that takes a restart");
+    }
+    app.follow(successor);
+    Ok(())
 }

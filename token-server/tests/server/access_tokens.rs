@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     accounts,
     issuer::{Issuer, SigningKey, jwks, now_s},
-    process::{Server, WITHIN_A_SECOND, client, json as body, warm_up},
+    process::{Server, WITHIN_A_SECOND, answered, client, json as body, warm_up},
     vectors::{read, text},
 };
 
@@ -37,7 +37,8 @@ async fn mozillas_access_tokens_get_the_answers_of_the_vectors() {
     warm_up(showing(&server, text(&vectors["cases"][0], "token"))).await;
     let mut uid = None;
     for case in vectors["cases"].as_array().unwrap() {
-        let (status, body) = show(&server, text(case, "token")).await;
+        let response = answered(showing(&server, text(case, "token"))).await;
+        let (status, body) = (response.status(), body(response).await);
         let what = format!("{}: {status} {body}", text(case, "id"));
         if case["expect"] == "reject" {
             assert_eq!(status, 401, "{what}");

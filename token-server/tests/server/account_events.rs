@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     accounts,
     database::{Database, Kind},
-    process::{Server, WITHIN_A_SECOND, client, warm_up},
+    process::{Server, WITHIN_A_SECOND, answered, client, warm_up},
     vectors::{read, text},
 };
 
@@ -36,8 +36,8 @@ fn telling(server: &Server, authorization: &str) -> RequestBuilder {
 }
 
 async fn tell(server: &Server, authorization: &str) -> u16 {
-    let answer = telling(server, authorization).send().await;
-    answer.unwrap().status().as_u16()
+    let answer = answered(telling(server, authorization)).await;
+    answer.status().as_u16()
 }
 
 /// A record in use and an older one of the account that the vectors are about, and a stranger's.

@@ -83,6 +83,20 @@ fn keys_that_the_applications_cannot_use_are_refused_by_the_check() {
 }
 
 #[test]
+fn an_issuers_keys_that_cannot_be_used_are_refused_by_the_check() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("jwks.json");
+    std::fs::write(&file, "{").unwrap();
+    let issuer = format!(
+        r#"issuers.idp={{issuer="https://idp.test", audiences=["x"], jwks_file="{}"}}"#,
+        file.display()
+    );
+    let (code, _, stderr) = serve(directory.path(), &["--check", "--set", &issuer]);
+    assert_eq!(code, Some(65), "{stderr}");
+    assert_line(&stderr, &["jwks.json"]);
+}
+
+#[test]
 fn a_settings_file_that_is_not_there_is_named() {
     let (code, _, stderr) = run(&["serve", "--settings", "/nonexistent/settings.toml"]);
     assert_eq!(code, Some(66));

@@ -48,7 +48,7 @@ impl Observer {
 async fn clients_of_a_server_that_knows_the_keys_notice_no_trouble_of_the_issuer() {
     let (old, new) = (SigningKey::es256("old"), SigningKey::eddsa("new"));
     let issuer = Issuer::start(Mood::Fails).await;
-    let server = server_trusting(&issuer, &[("jwks.timeout", "1s")]).await;
+    let server = server_trusting(&issuer, &[("jwks.timeout", "2s")]).await;
     let heading = format!(
         "{:<32} {:<18} {:>6} {:>9} {:>8}",
         "the issuer", "the server", "status", "questions", "ms"

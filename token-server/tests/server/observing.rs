@@ -99,22 +99,18 @@ async fn metrics_count_requests_tokens_and_jobs_and_hold_no_secret() {
 
 #[tokio::test]
 async fn metrics_can_have_a_listener_of_their_own() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
-    let server = Server::start(&[("metrics.listen", &address)]).await;
+    let server = Server::start(&[("metrics.listen", "127.0.0.1:0")]).await;
+    let metrics_url = text(&server.running.ready, "metrics");
     let response = client().get(server.url("/metrics")).send().await.unwrap();
     assert_eq!(response.status(), 404);
-    let response = client()
-        .get(format!("http://{address}/__heartbeat__"))
-        .send();
+    let response = client().get(format!("{metrics_url}/__heartbeat__")).send();
     let response = response.await.unwrap();
     assert_eq!(response.status(), 404);
     assert!(
         response.headers().contains_key("x-request-id"),
         "as everywhere"
     );
-    let metrics = text_of(&format!("http://{address}/metrics")).await;
+    let metrics = text_of(&format!("{metrics_url}/metrics")).await;
     assert!(metrics.contains(r#"token_server_failures_total{reason="not-found"} 2"#));
 }
 

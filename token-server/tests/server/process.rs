@@ -273,6 +273,17 @@ pub(crate) fn closed_door() -> (TcpSocket, String) {
     (socket, url)
 }
 
+/// The answer to a request, to the second one where the first came too late: what takes long by itself takes
+/// as long again, and the machine seldom stalls twice.
+pub(crate) async fn answered(request: RequestBuilder) -> reqwest::Response {
+    let again = request.try_clone().unwrap();
+    let response = request.send().await.unwrap();
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        return again.send().await.unwrap();
+    }
+    response
+}
+
 /// The body of an answer.
 pub(crate) async fn json(response: reqwest::Response) -> Value {
     let body = response.bytes().await.unwrap();

@@ -337,7 +337,7 @@ async fn a_body_of_unknown_length_is_taken_up_to_the_limit_and_not_waited_for_be
         ("http.max_body_bytes", "10000"),
         ("http.request_timeout", "1s"),
         ("browserid.documents.timeout", "900ms"),
-        ("http.idle_timeout", "300ms"),
+        ("http.idle_timeout", "2s"),
     ])
     .await;
     let address = server.running.url().strip_prefix("http://").unwrap();

@@ -13,7 +13,7 @@ use workers::crypto::tokenlib;
 use crate::{
     assertions::Provider,
     issuer::{Issuer, SigningKey, jwks, now_s},
-    process::{Server, TOKEN_SECRET, WITHIN_A_SECOND, client, json as body_of, warm_up},
+    process::{Server, TOKEN_SECRET, WITHIN_A_SECOND, answered, client, json as body_of, warm_up},
     vectors::{read, text},
 };
 
@@ -44,7 +44,7 @@ fn list(value: &Value) -> &[Value] {
 
 /// What a client gets; every answer within a second.
 async fn answer(request: RequestBuilder) -> (u16, Value) {
-    let response = request.send().await.unwrap();
+    let response = answered(request).await;
     let status = response.status().as_u16();
     (status, body_of(response).await)
 }

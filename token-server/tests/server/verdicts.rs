@@ -8,7 +8,7 @@ use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
     gateway,
-    process::{Server, WITHIN_A_SECOND, client, database, json, warm_up},
+    process::{Server, WITHIN_A_SECOND, answered, client, database, json, warm_up},
     vectors::{list, read, text},
 };
 
@@ -51,7 +51,7 @@ async fn assertions_get_the_answers_of_the_vectors() {
                 .execute(&mut users)
                 .await
                 .unwrap();
-            let response = show(case).send().await.unwrap();
+            let response = answered(show(case)).await;
             let status = response.status().as_u16();
             let body: Value = json(response).await;
             check(case, status, &body);
@@ -87,7 +87,7 @@ async fn assertions_that_real_browsers_made_long_ago_are_refused() {
             format!("BrowserID {}", text(case, "assertion")),
         );
         warm_up(request.try_clone().unwrap()).await;
-        let response = request.send().await.unwrap();
+        let response = answered(request).await;
         let status = response.status().as_u16();
         let body: Value = json(response).await;
         assert_eq!(status, 401, "{case}: {body}");

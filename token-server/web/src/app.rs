@@ -8,7 +8,7 @@ use axum::{
 
 use crate::{
     access::AccessLists,
-    current::Current,
+    current::{Current, Successor},
     envelope,
     failure::Failure,
     identity::{Identities, IdentitiesError},
@@ -45,7 +45,7 @@ impl App {
     ) -> Self {
         let metrics = Arc::new(Metrics::new().expect("the buckets are in order"));
         Self(Arc::new(Parts {
-            current: ArcSwap::new(Current::new(settings, identities)),
+            current: ArcSwap::from_pointee(Current::new(settings, identities)),
             store,
             access,
             crypto: Crypto::new(jobs, Arc::clone(&metrics)),
@@ -53,18 +53,21 @@ impl App {
         }))
     }
 
-    /// Follows settings that were read again: from the next request on, all but those of the sockets, the
-    /// database, the workers, the lists of users, the metrics and the log, which take a restart. The keys
-    /// of these that have changed. Requests in flight go on with what they began with. What is known of
-    /// issuers whose settings stay is kept.
+    /// Makes everything from settings that were read again, for [`follow`](Self::follow). Those of the
+    /// sockets, the database, the workers, the lists of users, the metrics and the log stay as they are:
+    /// they take a restart. What is known of issuers whose settings stay is kept. May take as long as the
+    /// files do that it reads.
     ///
     /// # Errors
     ///
-    /// [`IdentitiesError`] as for [`Identities::new`]; then nothing has changed.
-    pub fn follow(&self, settings: Settings) -> Result<Vec<&'static str>, IdentitiesError> {
-        let (current, kept) = self.0.current.load().successor(settings)?;
-        self.0.current.store(current);
-        Ok(kept)
+    /// [`IdentitiesError`] as for [`Identities::new`].
+    pub fn succeed(&self, settings: Settings) -> Result<Successor, IdentitiesError> {
+        self.0.current.load().successor(settings)
+    }
+
+    /// Follows these settings from the next request on. Requests in flight go on with what they began with.
+    pub fn follow(&self, successor: Successor) {
+        self.0.current.store(successor.current);
     }
 
     /// Users and nodes.

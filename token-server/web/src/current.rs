@@ -16,22 +16,42 @@ pub(crate) struct Current {
 }
 
 impl Current {
-    pub(crate) fn new(settings: Settings, identities: Identities) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(settings: Settings, identities: Identities) -> Self {
+        Self {
             key_ring: KeyRing::new(settings.secrets.jwt_keys.clone()),
             settings,
             identities,
-        })
+        }
     }
 
-    /// What follows this one, now that the settings were read again, and the keys of those that it keeps
-    /// because they take a restart.
-    pub(crate) fn successor(
-        &self,
-        mut settings: Settings,
-    ) -> Result<(Arc<Self>, Vec<&'static str>), IdentitiesError> {
+    /// What can follow this one, now that the settings were read again.
+    pub(crate) fn successor(&self, mut settings: Settings) -> Result<Successor, IdentitiesError> {
         let kept = settings.keep_fixed(&self.settings);
         let identities = self.identities.renewed(&self.settings, &settings)?;
-        Ok((Self::new(settings, identities), kept))
+        Ok(Successor {
+            current: Arc::new(Self::new(settings, identities)),
+            kept,
+        })
+    }
+}
+
+/// Settings that were read again, with all that is made from them, for [`App::follow`](crate::App::follow).
+#[derive(Debug)]
+pub struct Successor {
+    pub(crate) current: Arc<Current>,
+    kept: Vec<&'static str>,
+}
+
+impl Successor {
+    /// The settings, as they will be followed.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.current.settings
+    }
+
+    /// The keys that have changed and keep their values until a restart.
+    #[must_use]
+    pub fn kept(&self) -> &[&'static str] {
+        &self.kept
     }
 }

@@ -37,4 +37,5 @@ mod tokens;
 pub mod users;
 
 pub use app::{App, app, metrics_app};
+pub use current::Successor;
 pub use identity::{Identities, IdentitiesError};

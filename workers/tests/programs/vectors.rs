@@ -155,7 +155,9 @@ const CHECKER_MASTER: &str = "CHECKER_MASTER";
 #[test]
 #[ignore = "a worker that another test starts"]
 fn checker() {
-    let endpoint = env::var(CHECKER_MASTER).unwrap();
+    let Ok(endpoint) = env::var(CHECKER_MASTER) else {
+        return;
+    };
     let checker = Worker::builder().connect(&endpoint).service("check");
     let end = checker.service("derive").handler(|job: Job| {
         let request: Value = serde_json::from_slice(job.body()).unwrap();

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::{GONE, Node, add, database, load, now_ms, purge, uids};
-use crate::database::Kind;
+use crate::{database::Kind, process::closed_door};
 
 #[tokio::test]
 async fn old_records_go_with_their_data_and_give_their_places_back() {
@@ -69,10 +69,7 @@ async fn nodes_that_will_not_remove_data_keep_their_records_and_hold_up_nobody()
     for kind in Kind::wanted() {
         let (good, strange) = (Node::default(), Node::default());
         let urls = [good.start().await, strange.start().await];
-        // Nobody listens on the port of a socket that is only bound.
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let away = format!("http://{}", socket.local_addr().unwrap());
-        drop(socket);
+        let (_socket, away) = closed_door();
         let nodes = [
             (away.as_str(), false, 3),
             (&urls[0], false, 3),

@@ -2,12 +2,13 @@
 
 mod stage;
 
-use std::fs;
+use std::{fs, process::Command};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crypto_jobs::{Jwk, JwsAlgorithm, JwtConditions, VerifyJwtRequest};
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::tempdir;
 use workers::crypto::{self, tokenlib};
 
@@ -224,6 +225,70 @@ async fn a_node_without_a_secret_is_named_until_it_has_one() {
     fs::write(&file, format!("{NODE},1:abc,2:def,3:ghi\n")).unwrap();
     stage.reread(&with_nodes, READ).await;
     assert!(is_made_with(&stage.token("sync/1.5").await, "ghi"));
+}
+
+#[tokio::test]
+async fn what_comes_of_new_settings_comes_after_all_of_them_were_found_good() {
+    let good = settings("'old'", "'first.pem'");
+    let stage = Stage::set(&good).await;
+    fs::write(stage.path("jwks.json"), "{").unwrap();
+    let node = "init_node_url = 'https://notes.example.test'\n";
+    let broken = format!(
+        "{good}[applications.notes]\nversion = '2'\n{node}\
+         [issuers.other]\nissuer = 'https://other.test'\naudiences = ['x']\njwks_file = 'jwks.json'\n"
+    );
+    stage.reread(&broken, KEPT).await;
+    assert!(stage.log().contains("jwks.json"), "{}", stage.log());
+    stage.reread(&good, READ).await;
+    let seeded = stage.log().contains("added its first node");
+    assert!(!seeded, "{}", stage.log());
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_though_the_database_is_of_no_use() {
+    let stage = Stage::set(&settings("'old'", "'first.pem'")).await;
+    let first = kid(&stage.token("files/1").await);
+    let file = SqliteConnectOptions::new().filename(stage.path("users.db"));
+    let mut users = SqliteConnection::connect_with(&file).await.unwrap();
+    let broken = sqlx::raw_sql("ALTER TABLE nodes RENAME TO elsewhere");
+    broken.execute(&mut users).await.unwrap();
+    stage.reread(&settings("'new'", "'second.pem'"), READ).await;
+    assert!(stage.log().contains("the nodes could not be looked at"));
+    assert_ne!(kid(&stage.token("files/1").await), first);
+}
+
+#[tokio::test]
+async fn a_signal_to_everything_of_that_name_costs_no_worker() {
+    let good = settings("'old'", "'first.pem'");
+    let stage = Stage::set(&good).await;
+    let workers = stage.running.worker_pids();
+    assert_eq!(workers.len(), 2);
+    for worker in &workers {
+        kill_process(*worker, Signal::HUP).unwrap();
+    }
+    stage.reread(&good, READ).await;
+    assert_eq!(stage.trade("sync/1.5").await.0, 200);
+    for worker in workers {
+        test_kill_process(worker).expect("it is still there");
+    }
+    assert!(!stage.log().contains("a crypto worker is gone"));
+}
+
+/// A file that is never read to its end: nobody writes to the pipe.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_to_its_end_does_not_keep_the_process() {
+    let stage = Stage::set(&settings("'old'", "'first.pem'")).await;
+    let pipe = stage.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    stage.begin_rereading(&settings("'pipe'", "'first.pem'"));
+    assert_eq!(stage.note(), "READY=1");
+    assert!(stage.note().starts_with("RELOADING=1"));
+    assert_eq!(stage.trade("sync/1.5").await.0, 200, "requests go on");
+    stage.running.signal(Signal::TERM);
+    assert_eq!(stage.note(), "STOPPING=1");
+    let (status, _) = stage.end();
+    assert!(status.success(), "{status}");
 }
 
 #[tokio::test]

@@ -4,10 +4,13 @@ use std::{
     fs::{self, File},
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
+    process::ExitStatus,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{Receiver, channel},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -27,8 +30,8 @@ use crate::{
 pub(super) struct Stage {
     pub(super) running: Running,
     directory: TempDir,
-    /// Where it tells its service manager how far it is.
-    notes: UnixDatagram,
+    /// What it has told its service manager.
+    notes: Receiver<String>,
     pub(super) issuer: Issuer,
     issuer_key: SigningKey,
 }
@@ -47,8 +50,7 @@ impl Stage {
         let issuer_key = SigningKey::eddsa("idp");
         let issuer = Issuer::start(jwks(&[&issuer_key])).await;
         write(directory.path(), issuer.url(), settings);
-        let notes = UnixDatagram::bind(directory.path().join("notify")).unwrap();
-        notes.set_read_timeout(Some(PATIENCE)).unwrap();
+        let notes = read_notes(&directory.path().join("notify"));
         let mut command = program();
         let log = File::create(directory.path().join("log")).unwrap();
         command
@@ -71,9 +73,8 @@ impl Stage {
 
     /// What it tells its service manager next.
     pub(super) fn note(&self) -> String {
-        let mut note = [0; 100];
-        let length = self.notes.recv(&mut note).expect("it tells something");
-        String::from_utf8(note[..length].to_vec()).unwrap()
+        let note = self.notes.recv_timeout(PATIENCE);
+        note.expect("it tells something")
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -87,13 +88,23 @@ impl Stage {
     /// Has other settings read, and waits for what the log says of it.
     pub(super) async fn reread(&self, settings: &str, expected: &str) {
         let before = self.log().matches(expected).count();
-        write(self.directory.path(), self.issuer.url(), settings);
-        self.running.signal(Signal::HUP);
+        self.begin_rereading(settings);
         let until = Instant::now() + PATIENCE;
         while self.log().matches(expected).count() == before {
             assert!(Instant::now() < until, "no {expected:?}: {}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Has other settings read.
+    pub(super) fn begin_rereading(&self, settings: &str) {
+        write(self.directory.path(), self.issuer.url(), settings);
+        self.running.signal(Signal::HUP);
+    }
+
+    /// Waits for the end of the server that was told to stop.
+    pub(super) fn end(self) -> (ExitStatus, String) {
+        self.running.wait()
     }
 
     fn access_token(&self) -> String {
@@ -135,6 +146,22 @@ impl Stage {
         });
         Traffic { stop, made, task }
     }
+}
+
+/// A service manager's socket, read as long as the process lives.
+fn read_notes(path: &Path) -> Receiver<String> {
+    let socket = UnixDatagram::bind(path).unwrap();
+    let (sender, notes) = channel();
+    thread::spawn(move || {
+        let mut note = [0; 100];
+        while let Ok(length) = socket.recv(&mut note) {
+            let note = String::from_utf8(note[..length].to_vec()).unwrap();
+            if sender.send(note).is_err() {
+                return;
+            }
+        }
+    });
+    notes
 }
 
 /// Requests that never fail.

@@ -18,7 +18,10 @@ pub(super) struct ListFile {
 #[derive(Debug)]
 struct State {
     list: List,
+    /// Of what was read last, whether it could be understood or not.
     stamp: Option<Stamp>,
+    /// What was wrong at the last look.
+    complaint: Option<String>,
     looked_at: Instant,
 }
 
@@ -39,6 +42,7 @@ impl ListFile {
             state: Mutex::new(State {
                 list: read(path)?,
                 stamp: Some(stamp),
+                complaint: None,
                 looked_at: Instant::now(),
             }),
         })
@@ -55,17 +59,27 @@ impl ListFile {
 
     fn refresh(&self, state: &mut State) {
         let stamp = stamp(&self.path).ok();
-        if stamp == state.stamp {
+        if stamp.is_some() && stamp == state.stamp {
             return;
         }
-        state.stamp = stamp;
-        match read(&self.path) {
+        let outcome = read(&self.path);
+        // What could not be read now may be readable at the next look, though nothing has changed.
+        let is_read = !matches!(outcome, Err(AccessError::Unreadable { .. }));
+        state.stamp = stamp.filter(|_| is_read);
+        match outcome {
             Ok(list) => {
                 tracing::info!(path = %self.path.display(), "a list of users has changed");
                 state.list = list;
+                state.complaint = None;
             }
             // Neither everybody nor nobody: what was meant is not known.
-            Err(error) => tracing::error!(%error, "a list of users stays as it was"),
+            Err(error) => {
+                let complaint = error.to_string();
+                if state.complaint.as_ref() != Some(&complaint) {
+                    tracing::error!(%error, "a list of users stays as it was");
+                    state.complaint = Some(complaint);
+                }
+            }
         }
     }
 }

@@ -153,7 +153,12 @@ impl Remote {
             .timeout(self.timeout)
             .header(reqwest::header::CONTENT_TYPE, "application/json")
             .body(json!({ "token": token }).to_string());
-        let body = outbound::ask(request, MAX_ANSWER_BYTES).await?;
+        let answer = outbound::ask(request, MAX_ANSWER_BYTES).await;
+        let body = answer.inspect_err(|error| {
+            if let OutboundError::Unavailable(_) = error {
+                tracing::warn!(%error, "the accounts server cannot be asked about a token");
+            }
+        })?;
         serde_json::from_slice(&body).map_err(|_| OutboundError::Unusable("vouches for nobody"))
     }
 }
@@ -163,10 +168,7 @@ fn without_verdict(failure: Failure, error: OutboundError) -> Failure {
     let is_unwell =
         |status: StatusCode| status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     match error {
-        OutboundError::Unavailable(_) => {
-            tracing::warn!(%error, "the accounts server cannot be asked about a token");
-            Failure::Keys(error)
-        }
+        OutboundError::Unavailable(_) => Failure::Keys(error),
         OutboundError::Refused(status) if is_unwell(status) => {
             tracing::warn!(%error, "the accounts server does not judge a token");
             match failure {

@@ -122,7 +122,10 @@ impl Keys {
         if by_name || matches!(self.0.location, KeyLocation::Fixed(_)) {
             return None;
         }
-        wait(self.ask_again()?).await;
+        // Where it may not be asked, somebody else may have asked since these were tried.
+        if let Some(flight) = self.ask_again() {
+            wait(flight).await;
+        }
         let found = self.current().await.ok()?.select(token);
         (!found.is_empty() && found != tried).then_some(found)
     }

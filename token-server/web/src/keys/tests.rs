@@ -58,7 +58,14 @@ async fn answer(State(issuer): State<Issuer>) -> Json<Value> {
         gate.notified().await;
     }
     let kids = issuer.0.kids.lock().unwrap().clone();
-    let jwk = |kid| json!({ "kty": "RSA", "n": "AQ", "e": "AQAB", "kid": kid });
+    // The one with a number for a name has none, and that number.
+    let jwk = |kid: &str| match kid.parse::<u8>() {
+        Ok(number) => {
+            let n = URL_SAFE_NO_PAD.encode([number]);
+            json!({ "kty": "RSA", "n": n, "e": "AQAB" })
+        }
+        Err(_) => json!({ "kty": "RSA", "n": "AQ", "e": "AQAB", "kid": kid }),
+    };
     Json(json!({ "keys": kids.into_iter().map(jwk).collect::<Vec<_>>() }))
 }
 
@@ -122,4 +129,33 @@ async fn after_an_unknown_key_the_issuer_is_left_alone_for_a_while() {
         u64::try_from(questions).unwrap() <= allowed,
         "{questions} more"
     );
+}
+
+#[tokio::test]
+async fn all_whose_token_no_nameless_key_has_signed_get_the_one_that_replaced_it() {
+    let (issuer, keys) = Issuer::start(Duration::from_secs(60 * 60)).await;
+    issuer.publish(&["1"]);
+    let token = format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#));
+    let token = UnverifiedJwt::parse(&token).unwrap();
+    let old = keys.find(&token).await.unwrap();
+    assert_eq!(old.len(), 1);
+    assert_eq!(keys.find_others(&token, &old).await, None);
+    assert_eq!(issuer.questions(), 1, "it was asked a moment ago");
+
+    let (issuer, keys) = Issuer::start(Duration::from_millis(500)).await;
+    issuer.publish(&["1"]);
+    let old = keys.find(&token).await.unwrap();
+    issuer.publish(&["2"]);
+    let start = Instant::now();
+    let new = loop {
+        if let Some(new) = keys.find_others(&token, &old).await {
+            break new;
+        }
+        assert!(start.elapsed() < PATIENCE, "it is never asked again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_ne!(new, old);
+    // Who comes back from a worker only now, when nobody may ask.
+    assert_eq!(keys.find_others(&token, &old).await, Some(new.clone()));
+    assert_eq!(keys.find_others(&token, &new).await, None);
 }

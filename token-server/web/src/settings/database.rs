@@ -2,8 +2,9 @@
 
 use std::{fmt, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
+use crypto_jobs::Secret;
 use serde::Deserialize;
-use sqlx::{ConnectOptions, mysql::MySqlConnectOptions, postgres::PgConnectOptions};
+use sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions};
 
 use super::units;
 
@@ -100,6 +101,8 @@ impl TryFrom<String> for DatabaseUrl {
 pub struct DatabaseServer<Options> {
     options: Options,
     name: String,
+    /// As it is written, with the password.
+    url: Secret,
 }
 
 impl<Options: FromStr> DatabaseServer<Options> {
@@ -112,6 +115,7 @@ impl<Options: FromStr> DatabaseServer<Options> {
         }
         Ok(Self {
             options: text.parse().map_err(|_| refused())?,
+            url: Secret::from(text),
             name: format!(
                 "database {database} at {}",
                 url.host_str().unwrap_or("localhost")
@@ -134,9 +138,9 @@ impl<Options> DatabaseServer<Options> {
     }
 }
 
-impl<Options: ConnectOptions> PartialEq for DatabaseServer<Options> {
+impl<Options> PartialEq for DatabaseServer<Options> {
     fn eq(&self, other: &Self) -> bool {
-        self.options.to_url_lossy() == other.options.to_url_lossy()
+        self.url.expose() == other.url.expose()
     }
 }
 

@@ -33,6 +33,7 @@ pub use bearer::{AccountEvents, Issuer, Jwks, OAuth};
 pub use database::{Database, DatabaseServer, DatabaseUrl};
 pub use error::SettingsError;
 pub use load::Sources;
+pub use renewal::TAKE_A_RESTART;
 pub use token::{Token, TokenKind, TokenSecrets};
 pub use units::{Audience, Gateway, HttpUrl, IssuerHost, NodePattern, NodeUrl, Share};
 pub use workers::Workers;

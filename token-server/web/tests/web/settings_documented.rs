@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use token_server_web::settings::{Settings, SettingsError};
+use token_server_web::settings::{Settings, SettingsError, TAKE_A_RESTART};
 
 use crate::settings::{file, load};
 
@@ -89,6 +89,34 @@ fn the_published_sample_shows_every_default_as_it_is() {
         assert!(notes.secret.is_some() && notes.secret_file.take().is_some());
     }
     assert_eq!(format!("{spelt_out:#?}"), format!("{implied:#?}"));
+}
+
+#[test]
+fn what_takes_a_restart_is_documented_and_everything_else_is_read_again() {
+    let text = read("docs/token-server.md");
+    let (_, list) = text.split_once("These take a restart").unwrap();
+    let (list, _) = list.split_once("If anything cannot be").unwrap();
+    let documented: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    assert_eq!(documented, TAKE_A_RESTART);
+    // A new setting belongs here or there.
+    let read_again = [
+        "applications.",
+        "browserid.",
+        "http.max_body_bytes",
+        "http.request_timeout",
+        "http.trusted_proxies",
+        "issuers.",
+        "jwks.",
+        "nodes.types",
+        "oauth.",
+        "secrets.",
+        "users.allow_new",
+    ];
+    for setting in all_settings() {
+        let again = read_again.iter().any(|start| setting.starts_with(start));
+        let restart = TAKE_A_RESTART.contains(&setting.as_str());
+        assert!(again != restart, "{setting}");
+    }
 }
 
 /// All settings there are, with `NAME` for what the operator names.

@@ -3,6 +3,9 @@ use crate::store::{
     database::{Value, transact},
 };
 
+/// How often users are taken off a node before the rest stays: to one that is open new ones may always come.
+const PASSES: usize = 5;
+
 /// What to change about a node; `None` leaves it as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NodeChange {
@@ -78,14 +81,15 @@ impl Store {
             }
             let users = [Value::Int(now_ms), Value::Int(id)];
             let mut cleared = 0;
-            loop {
+            for _ in 0..PASSES {
                 cleared += transaction.execute(statements.unassign, &users).await?;
                 // A login that was waited for has left a record that was not there at the start.
                 let left: Vec<(i64,)> = transaction.rows(statements.assigned, &users[1..]).await?;
                 if left.is_empty() {
-                    return Ok(Some(cleared));
+                    break;
                 }
             }
+            Ok(Some(cleared))
         })
     }
 }

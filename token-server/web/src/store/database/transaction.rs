@@ -121,6 +121,10 @@ impl Transaction {
         &mut self,
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if let Err(StoreError::Silent(_)) = outcome {
+            // It would get no answer either.
+            return outcome;
+        }
         let unlocked = match self.statements().unlock_schema {
             Some(unlock) => self.execute(unlock, &[]).await.map(drop),
             None => Ok(()),

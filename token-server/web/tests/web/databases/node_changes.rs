@@ -16,7 +16,10 @@ const SECOND: &str = "https://node2.test";
 /// A database with two nodes, of which the first one is to be preferred, for a lock that is waited for long.
 async fn two_nodes(kind: Kind) -> (Database, Arc<Store>) {
     let database = Database::make(kind).await;
-    let timeout = [("database.busy_timeout", "30s")];
+    let timeout = [
+        ("database.busy_timeout", "30s"),
+        ("database.statement_timeout", "30s"),
+    ];
     let store = open_at(&database, &database.url, &timeout).await.unwrap();
     let service = sync(&store).await;
     for (url, current_load) in [(FIRST, 0), (SECOND, 10)] {
