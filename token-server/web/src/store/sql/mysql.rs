@@ -6,8 +6,10 @@ pub(in super::super) const MYSQL: Statements = Statements {
     schema: include_str!("mysql.sql"),
     // Every table is committed by itself, so no transaction keeps others from seeing half of them. Should
     // the lock not be had in time, what is there then is looked at, and refused if it is a half.
-    lock_schema: Some("DO GET_LOCK(CONCAT('token-server ', SHA1(DATABASE())), 60)"),
-    unlock_schema: Some("DO RELEASE_LOCK(CONCAT('token-server ', SHA1(DATABASE())))"),
+    lock_schema: Some("DO GET_LOCK(CONCAT('token-server ', LEFT(SHA2(DATABASE(), 256), 40)), 60)"),
+    unlock_schema: Some(
+        "DO RELEASE_LOCK(CONCAT('token-server ', LEFT(SHA2(DATABASE(), 256), 40)))",
+    ),
     tables: "SELECT table_name FROM information_schema.tables \
              WHERE table_schema = DATABASE() AND table_name IN ('services', 'nodes', 'users')",
     columns: COLUMNS,

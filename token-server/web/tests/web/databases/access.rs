@@ -39,7 +39,12 @@ async fn wait(lists: &AccessLists, store: &Store, (issuer, subject): (&str, &str
 async fn tables(database: &Database) -> i64 {
     let (schema, name) = match database.kind {
         Kind::Sqlite => ("sqlite_master", "name"),
-        Kind::Postgres | Kind::MySql => ("information_schema.tables", "table_name"),
+        Kind::Postgres => ("information_schema.tables", "table_name"),
+        // Which is that of all databases.
+        Kind::MySql => (
+            "information_schema.tables",
+            "table_schema = DATABASE() AND table_name",
+        ),
     };
     let from = format!("FROM {schema} WHERE {name} = 'token_server_access'");
     database.number("COUNT(*)", &from).await

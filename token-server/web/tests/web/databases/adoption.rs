@@ -235,7 +235,7 @@ async fn what_another_server_is_about_to_make_is_waited_for() {
         let database = Database::make(Kind::MySql).await;
         let mut other = MySqlConnection::connect(&database.url).await.unwrap();
         for half in [
-            "DO GET_LOCK(CONCAT('token-server ', SHA1(DATABASE())), 60)",
+            "DO GET_LOCK(CONCAT('token-server ', LEFT(SHA2(DATABASE(), 256), 40)), 60)",
             "CREATE TABLE services (id INT)",
         ] {
             sqlx::query(half).execute(&mut other).await.unwrap();
