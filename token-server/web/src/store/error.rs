@@ -84,8 +84,8 @@ impl StoreError {
 }
 
 fn lacks_letters(error: &dyn DatabaseError) -> bool {
-    /// Of MySQL: texts that cannot be compared, cannot be stored, cannot be converted.
-    const MYSQL_NUMBERS: [u16; 3] = [1267, 1366, 3854];
+    /// Of MySQL: texts that cannot be compared, cannot be stored, cannot be converted, nor as a parameter.
+    const MYSQL_NUMBERS: [u16; 4] = [1267, 1366, 3854, 3988];
 
     /// Of PostgreSQL: a character without an equivalent.
     const POSTGRES_STATE: &str = "22P05";
