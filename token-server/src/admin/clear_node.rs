@@ -1,7 +1,10 @@
 use clap::Args;
 use serde_json::json;
 
-use super::options::{AdminOptions, no_node, now_ms};
+use super::{
+    options::{AdminOptions, no_node, now_ms},
+    progress,
+};
 use crate::failure::Failure;
 
 /// Remove a node. Its users get another one when they come next.
@@ -46,11 +49,13 @@ impl UnassignNode {
 
 fn clear(options: &AdminOptions, node: &str, remove: bool) -> Result<(), Failure> {
     let users = options.run(async |ground| {
+        let spinner = progress::spinner(format!("taking users off {node}"));
         let cleared = ground
             .store
             .clear_node(ground.service.id, node, now_ms(), remove)
-            .await?;
-        cleared.ok_or_else(|| no_node(node))
+            .await;
+        spinner.finish_and_clear();
+        cleared?.ok_or_else(|| no_node(node))
     })?;
     let value = json!({ "node": node, "removed": remove, "users": users });
     let what = if remove { "removed" } else { "cleared" };

@@ -6,6 +6,7 @@ mod allocate_user;
 mod clear_node;
 mod count_users;
 mod options;
+mod progress;
 mod purge;
 mod update_node;
 

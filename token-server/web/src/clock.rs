@@ -37,6 +37,10 @@ impl Arrival {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where wall time comes from"
+)]
 /// Milliseconds since 1970; a clock before that says 1970.
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,10 +1,8 @@
 use std::{
     collections::{HashMap, HashSet},
-    io::{self, IsTerminal},
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
 use token_server_web::{
     settings::NodeUrl,
     store::{OldRecord, OldRecords},
@@ -16,7 +14,10 @@ use super::{
     storage::{Refusal, Storage},
 };
 use crate::{
-    admin::options::{Ground, now_ms},
+    admin::{
+        options::{Ground, now_ms},
+        progress,
+    },
     failure::Failure,
     signals::StopSignals,
 };
@@ -63,7 +64,7 @@ impl<'a, 'b> Round<'a, 'b> {
             before_ms: now_ms().saturating_sub(millis(self.command.grace_period)),
             uids: self.command.range_start..=self.command.range_end,
         };
-        let bar = progress_bar(store.count_old_records(&old).await?);
+        let bar = progress::bar(store.count_old_records(&old).await?.unsigned_abs());
         let page = self.command.max_per_loop.get();
         let mut last: Option<OldRecord> = None;
         loop {
@@ -167,15 +168,4 @@ impl<'a, 'b> Round<'a, 'b> {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Shown to people only.
-fn progress_bar(records: i64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let template = "{wide_bar} {human_pos}/{human_len} records, {per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(template);
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(records.unsigned_abs()).with_style(style)
 }

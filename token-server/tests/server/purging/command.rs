@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{GONE, Node, add, command, database, load, purge, uids};
 use crate::{
     database::{Database, Kind},
-    process::{PATIENCE, Running},
+    process::{PATIENCE, Running, needed, program},
     terminal::Terminal,
 };
 
@@ -103,6 +103,39 @@ async fn people_are_shown_how_far_it_is_and_pipes_get_the_report_alone() {
         "it is wiped at the end: {screen:?}"
     );
 
+    assert_eq!(run(Stdio::piped()).await, "");
+}
+
+#[tokio::test]
+async fn people_are_shown_that_users_are_being_taken_off_a_node() {
+    let database = database(Kind::Sqlite, &[("https://one.test", false, 2)]).await;
+    let run = async |errors: Stdio| {
+        let mut command = program();
+        command.args(["unassign-node", "https://one.test"]);
+        for (key, value) in needed(database.directory()) {
+            command.args(["--set", &format!("{key}={value}")]);
+        }
+        command.env("TERM", "xterm").stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(errors);
+        let run = tokio::task::spawn_blocking(move || command.spawn().unwrap().wait_with_output());
+        let output = run.await.unwrap().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.starts_with("cleared https://one.test"), "{said}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let (terminal, errors) = Terminal::open();
+    run(errors.into()).await;
+    let screen = terminal.written();
+    assert!(
+        screen.contains("taking users off https://one.test"),
+        "{screen:?}"
+    );
+    let wiped = screen.rsplit("\u{1b}[2K").next().unwrap();
+    assert!(
+        !wiped.contains("users"),
+        "it is wiped at the end: {screen:?}"
+    );
     assert_eq!(run(Stdio::piped()).await, "");
 }
 
