@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::header::AUTHORIZATION;
+use reqwest::{Client, RequestBuilder, header::AUTHORIZATION};
 use serde_json::{Map, Value};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -32,33 +32,44 @@ async fn assertions_get_the_answers_of_the_vectors() {
         if let Some(allowed) = &settings.allowed {
             assignments.push(("browserid.allowed_issuers", allowed));
         }
-        let server = Server::start(&assignments).await;
-        let mut users = SqliteConnection::connect_with(
-            &SqliteConnectOptions::new().filename(database(server.directory.path())),
-        )
-        .await
-        .unwrap();
-        let client = client();
-        let show = |case| {
-            let request = client.get(server.url("/1.0/sync/1.5"));
-            let assertion = text(case, "assertion");
-            request.header(AUTHORIZATION, format!("BrowserID {assertion}"))
-        };
-        warm_up(show(cases[0])).await;
+        let mut court = Court::open(&assignments, cases[0]).await;
         for case in cases {
-            // All cases are about one account, whose past must not matter.
-            sqlx::raw_sql("DELETE FROM users")
-                .execute(&mut users)
-                .await
-                .unwrap();
-            let response = answered(show(case)).await;
-            let status = response.status().as_u16();
-            let body: Value = json(response).await;
+            let (status, body) = court.judge(case).await;
             check(case, status, &body);
             judged += 1;
         }
     }
     assert!(judged >= 100, "only {judged} cases were judged");
+}
+
+#[tokio::test]
+async fn rsa_keys_below_2048_bits_are_refused_where_no_setting_names_them() {
+    let vectors = read("browserid_assertions.json");
+    let gateway = gateway::start(vectors["documents"].clone()).await;
+    let all = vectors["cases"].as_array().unwrap().iter();
+    let cases: Vec<&Value> = all
+        .filter(|case| text(case, "id").starts_with("valid-perm-"))
+        .collect();
+    let mut assignments = vec![
+        ("browserid.gateway", gateway.as_str()),
+        ("browserid.audience", text(cases[0], "expected_audience")),
+    ];
+    assignments.extend(WITHIN_A_SECOND);
+    let mut court = Court::open(&assignments, cases[0]).await;
+    let (mut accepted, mut refused) = (0, 0);
+    for case in cases {
+        let (status, body) = court.judge(case).await;
+        let id = text(case, "id");
+        if id.contains("rs64") || id.contains("rs128") {
+            assert_eq!(status, 401, "{id}: {body}");
+            assert_eq!(body["status"], "invalid-credentials", "{id}");
+            refused += 1;
+        } else {
+            assert_eq!(status, 200, "{id}: {body}");
+            accepted += 1;
+        }
+    }
+    assert_eq!((accepted, refused), (9, 16));
 }
 
 #[tokio::test]
@@ -95,6 +106,44 @@ async fn assertions_that_real_browsers_made_long_ago_are_refused() {
         judged += 1;
     }
     assert_eq!(judged, 7);
+}
+
+/// A server before which every case comes as if it were the first.
+struct Court {
+    server: Server,
+    users: SqliteConnection,
+    client: Client,
+}
+
+impl Court {
+    async fn open(assignments: &[(&str, &str)], first: &Value) -> Self {
+        let server = Server::start(assignments).await;
+        let options = SqliteConnectOptions::new().filename(database(server.directory.path()));
+        let users = SqliteConnection::connect_with(&options).await.unwrap();
+        let court = Self {
+            server,
+            users,
+            client: client(),
+        };
+        warm_up(court.show(first)).await;
+        court
+    }
+
+    fn show(&self, case: &Value) -> RequestBuilder {
+        let request = self.client.get(self.server.url("/1.0/sync/1.5"));
+        let assertion = text(case, "assertion");
+        request.header(AUTHORIZATION, format!("BrowserID {assertion}"))
+    }
+
+    async fn judge(&mut self, case: &Value) -> (u16, Value) {
+        // All cases are about one account, whose past must not matter.
+        sqlx::raw_sql("DELETE FROM users")
+            .execute(&mut self.users)
+            .await
+            .unwrap();
+        let response = answered(self.show(case)).await;
+        (response.status().as_u16(), json(response).await)
+    }
 }
 
 fn check(case: &Value, status: u16, body: &Value) {

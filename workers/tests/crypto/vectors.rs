@@ -2,12 +2,17 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use crypto_jobs::{IssuerFinding, PublicKey};
+use crypto_jobs::{
+    IssuerFinding, PublicKey, Rejection, SignatureAlgorithm, VerifiedAssertion, VerifyRequest, peek,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 /// Longest chain of delegations that is followed, as in PyBrowserID.
 const MAX_DELEGATIONS: usize = 6;
+
+/// Some time in 2027; cases without a clock of their own hold from 2026 to 2099.
+pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 
 pub(crate) fn load<T: DeserializeOwned>(name: &str) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -41,7 +46,7 @@ pub(crate) struct Case {
     pub(crate) now_ms: Option<u64>,
     pub(crate) expect: String,
     pub(crate) expect_http: Option<ExpectHttp>,
-    pub(crate) result: Option<Expected>,
+    result: Option<Expected>,
 }
 
 #[derive(Deserialize)]
@@ -51,14 +56,26 @@ pub(crate) struct ExpectHttp {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Expected {
-    pub(crate) email: String,
-    pub(crate) issuer: String,
-    pub(crate) audience: String,
+struct Expected {
+    email: String,
+    issuer: String,
+    audience: String,
     #[serde(default)]
-    pub(crate) idp_claims: Map<String, Value>,
+    idp_claims: Map<String, Value>,
     #[serde(default)]
-    pub(crate) user_claims: Map<String, Value>,
+    user_claims: Map<String, Value>,
+}
+
+impl Case {
+    /// The peers have read the same in an assertion that is accepted.
+    pub(crate) fn assert_read(&self, verified: &VerifiedAssertion) {
+        let expected = self.result.as_ref().unwrap();
+        assert_eq!(verified.email, expected.email, "{}", self.id);
+        assert_eq!(verified.issuer, expected.issuer, "{}", self.id);
+        assert_eq!(verified.audience, expected.audience, "{}", self.id);
+        assert_eq!(verified.idp_claims, expected.idp_claims, "{}", self.id);
+        assert_eq!(verified.user_claims, expected.user_claims, "{}", self.id);
+    }
 }
 
 impl Assertions {
@@ -71,6 +88,24 @@ impl Assertions {
             .iter()
             .find(|case| case.id == id)
             .unwrap_or_else(|| panic!("no case {id}"))
+    }
+
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| case.expect == "accept")
+    }
+
+    /// The job that a web tier makes of a case, or its own reason for making none.
+    pub(crate) fn request(&self, case: &Case) -> Result<VerifyRequest, Rejection> {
+        let now_ms = case.now_ms.unwrap_or(NOW_MS);
+        let peek = peek(&case.assertion, [case.expected_audience.as_str()], now_ms)?;
+        let trusted = case.trusted_issuers.as_deref().unwrap_or_default();
+        Ok(VerifyRequest {
+            assertion: case.assertion.clone(),
+            audience: case.expected_audience.clone(),
+            now_ms,
+            algorithms: SignatureAlgorithm::ALL.into(),
+            issuer: self.find(&peek.issuer, &peek.email_host, trusted),
+        })
     }
 
     /// What a web tier would find out about `issuer` for an address at `email_host`.

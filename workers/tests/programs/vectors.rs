@@ -1,8 +1,7 @@
-//! Tokens and hashes as the old servers made them, by a real worker process.
+//! What the old servers made, read and checked, by real worker processes.
 
-use std::path::Path;
+use std::env;
 use std::process::Command;
-use std::{env, fs};
 
 use crypto_jobs::{
     BROWSERID_VERIFY, IssueReply, IssueRequest, IssuedToken, IssuerFinding, Metrics, Payload,
@@ -15,13 +14,8 @@ use serde_json::Value;
 use workers::crypto::hkdf;
 use workers::crypto::tokenlib::{self, TokenError};
 
+use crate::assertions::{Assertions, load};
 use crate::{CRYPTO, Program, master};
-
-fn load(name: &str) -> Value {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
-    let text = fs::read_to_string(directory.join(name)).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().unwrap()
@@ -29,6 +23,12 @@ fn list(value: &Value) -> &[Value] {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
+}
+
+fn verify(runner: &JobRunner, request: &VerifyRequest) -> VerifyReply {
+    let job = runner.job(crypto_jobs::encode(request));
+    let reply = job.service(BROWSERID_VERIFY).execute_blocking().unwrap();
+    crypto_jobs::decode(&reply).unwrap()
 }
 
 fn issue(
@@ -54,7 +54,7 @@ fn tokens_hashes_and_node_secrets_are_the_old_servers() {
     let _crypto = Program::start(CRYPTO, &["--connect", &endpoint]);
     let fixed = |secret: &Value| TokenSecret::Fixed(Secret::from(text(secret)));
 
-    let tokenlib = load("tokenlib.json");
+    let tokenlib: Value = load("tokenlib.json");
     let tokens = list(&tokenlib["tokens"]);
     assert_eq!(tokens.len(), 20);
     for token in tokens {
@@ -64,7 +64,7 @@ fn tokens_hashes_and_node_secrets_are_the_old_servers() {
         assert_eq!(issued.key, Some(text(&token["derived_secret"])));
     }
 
-    let misc = load("misc.json");
+    let misc: Value = load("misc.json");
     let hashes = list(&misc["metrics_hash"]);
     assert_eq!(hashes.len(), 6);
     for case in hashes {
@@ -105,10 +105,24 @@ fn tokens_hashes_and_node_secrets_are_the_old_servers() {
 }
 
 #[test]
+fn good_assertions_say_what_the_peers_read() {
+    let (_directory, runner, endpoint) = master();
+    let _crypto = Program::start(CRYPTO, &["--connect", &endpoint]);
+    let vectors = Assertions::load();
+    let mut verified = 0;
+    for case in vectors.accepted() {
+        let reply = verify(&runner, &vectors.request(case).unwrap());
+        case.assert_read(&reply.unwrap_or_else(|error| panic!("{}: {error}", case.id)));
+        verified += 1;
+    }
+    assert_eq!(verified, 46);
+}
+
+#[test]
 fn assertions_of_real_browsers_verify_in_their_own_time() {
     let (_directory, runner, endpoint) = master();
     let _crypto = Program::start(CRYPTO, &["--connect", &endpoint]);
-    let verify = |assertion: &Value, audience: &Value, now_ms: &Value, key: &Value| {
+    let judge = |assertion: &Value, audience: &Value, now_ms: &Value, key: &Value| {
         let keys = vec![PublicKey::deserialize(key).unwrap()];
         let request = VerifyRequest {
             assertion: text(assertion),
@@ -117,18 +131,16 @@ fn assertions_of_real_browsers_verify_in_their_own_time() {
             algorithms: SignatureAlgorithm::DEFAULT.into(),
             issuer: IssuerFinding::Known { keys },
         };
-        let job = runner.job(crypto_jobs::encode(&request));
-        let reply = job.service(BROWSERID_VERIFY).execute_blocking().unwrap();
-        crypto_jobs::decode::<VerifyReply>(&reply).unwrap()
+        verify(&runner, &request)
     };
-    let vectors = load("browserid_static.json");
+    let vectors: Value = load("browserid_static.json");
     let mut verified = 0;
     for case in list(&vectors["cases"]) {
         let (key, now_ms) = (&case["issuer_public_key"], &case["verify_now_ms"]);
         if !key.is_object() {
             continue;
         }
-        let reply = verify(&case["assertion"], &case["audience"], now_ms, key);
+        let reply = judge(&case["assertion"], &case["audience"], now_ms, key);
         if case["email"].is_null() {
             assert_eq!(reply, Err(Rejection::Malformed), "{}", case["id"]);
             continue;
@@ -140,7 +152,7 @@ fn assertions_of_real_browsers_verify_in_their_own_time() {
     }
     for case in list(&vectors["jwcrypto"]["BACKED_ASSERTIONS"]) {
         let (key, now_ms) = (&case["certifyingKey"], &case["expires_at"]);
-        let reply = verify(&case["assertion"], &case["audience"], now_ms, key);
+        let reply = judge(&case["assertion"], &case["audience"], now_ms, key);
         assert_eq!(case["email"], reply.unwrap().email);
         verified += 1;
     }
@@ -208,7 +220,7 @@ fn tokens_are_checked_and_keys_derived_as_by_the_old_servers() {
         serde_json::from_slice(&job.execute_blocking().unwrap()).unwrap()
     };
 
-    let Value::Object(mut groups) = load("tokenlib.json") else {
+    let Value::Object(mut groups) = load::<Value>("tokenlib.json") else {
         panic!("an object of groups");
     };
     let mut take = |group: &str| groups.remove(group).unwrap();

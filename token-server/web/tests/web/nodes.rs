@@ -85,27 +85,6 @@ async fn connect(directory: &Path) -> SqliteConnection {
 }
 
 #[tokio::test]
-async fn a_new_user_goes_to_the_node_with_the_least_load_for_its_capacity() {
-    let mut tables = Tables::new().await;
-    tables.add_node("https://small.test", 10, 10).await;
-    tables.add_node("https://large.test", 1000, 1000).await;
-    tables
-        .execute("UPDATE nodes SET current_load = 1 WHERE node = 'https://small.test'")
-        .await;
-    tables
-        .execute("UPDATE nodes SET current_load = 50 WHERE node = 'https://large.test'")
-        .await;
-    let user = tables.first_login("a@x.test").await.unwrap();
-    assert_eq!(
-        user.node, "https://large.test",
-        "5 % of its places are taken, not 10 %"
-    );
-    let query =
-        "SELECT current_load * 10000 + available FROM nodes WHERE node = 'https://large.test'";
-    assert_eq!(tables.number(query).await, 51 * 10_000 + 999);
-}
-
-#[tokio::test]
 async fn nodes_that_are_down_full_or_backing_off_take_nobody() {
     let mut tables = Tables::new().await;
     for url in [
@@ -127,27 +106,6 @@ async fn nodes_that_are_down_full_or_backing_off_take_nobody() {
     let outcome = tables.first_login("a@x.test").await;
     assert!(matches!(outcome, Err(StoreError::NoNode)), "{outcome:?}");
     assert_eq!(tables.number("SELECT count(*) FROM users").await, 0);
-}
-
-#[tokio::test]
-async fn a_node_without_places_is_opened_by_a_share_of_its_capacity() {
-    let mut tables = Tables::new().await;
-    tables.add_node("https://node1.test", 25, 0).await;
-    let user = tables.first_login("a@x.test").await.unwrap();
-    assert_eq!(user.node, "https://node1.test");
-    // A tenth of 25, rounded up, less the place that was taken.
-    assert_eq!(tables.number("SELECT available FROM nodes").await, 2);
-    tables
-        .execute("UPDATE nodes SET available = 0, current_load = 24")
-        .await;
-    tables.first_login("b@x.test").await.unwrap();
-    assert_eq!(
-        tables.number("SELECT available FROM nodes").await,
-        0,
-        "there was one place"
-    );
-    let outcome = tables.first_login("c@x.test").await;
-    assert!(matches!(outcome, Err(StoreError::NoNode)), "{outcome:?}");
 }
 
 #[tokio::test]

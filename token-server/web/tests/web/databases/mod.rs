@@ -2,6 +2,7 @@
 
 mod access;
 mod adoption;
+mod allocation;
 mod catalogue;
 mod database;
 mod node_changes;
