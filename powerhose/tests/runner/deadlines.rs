@@ -11,7 +11,8 @@ const SHORT: Duration = Duration::from_millis(50);
 async fn a_worker_that_never_answers_costs_the_deadline_and_is_told() {
     both_ways(async |bench| {
         let worker = bench.worker().await;
-        let reply = bench.runner.job("").timeout(SHORT).execute().await;
+        // Enough for it to be given away.
+        let reply = bench.runner.job("").timeout(10 * SHORT).execute().await;
         let started = Started::Maybe;
         assert_eq!(reply, Err(ExecuteError::DeadlineExceeded { started }));
         tokio::task::spawn_blocking(move || {

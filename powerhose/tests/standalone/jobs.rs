@@ -69,6 +69,7 @@ async fn a_job_without_workers_fails_with_their_service() {
     let place = Place::new();
     let _master = place.master();
     let client = place.client();
+    client.master_reached().await.expect("a master");
     let job = client
         .job("x")
         .service("nobody")
@@ -158,6 +159,7 @@ async fn a_dropped_future_withdraws_the_job() {
         Err(JobError::cancelled())
     });
     let client = place.client();
+    client.master_reached().await.expect("a master");
     let job = client.job("x").timeout(LONG).execute();
     let _ = tokio::time::timeout(Duration::from_millis(300), job).await;
     let frontend = place.frontend();

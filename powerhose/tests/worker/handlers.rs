@@ -239,8 +239,8 @@ fn a_job_that_has_waited_too_long_is_not_started() {
         let log = Arc::clone(&started);
         let worker = run(master.worker().handler(move |job| {
             log.lock().expect("no panic").push(job.body().clone());
-            // As long as the other job has.
-            std::thread::sleep(Duration::from_millis(30));
+            // Longer than the other job has, however late that comes.
+            std::thread::sleep(Duration::from_millis(300));
             Ok(job.into_body())
         }));
         let (peer, _) = master.register();

@@ -233,9 +233,15 @@ impl Model {
             Claim::Foreign => (self.peers[(peer + 1) % PEERS].session, 0),
         };
         let told = self.told.entry(session).or_default();
-        told.received = (told.received).saturating_sub(usize::try_from(missed).expect("small"));
+        let had = told.received;
+        told.received = had.saturating_sub(usize::try_from(missed).expect("small"));
         let received = told.received as u64;
+        let rejected = self.master.core.counters().rejected;
         self.receive(peer, open(session, received));
+        if self.master.core.counters().rejected > rejected {
+            // As when it opens sessions too often. Nothing is sent again.
+            self.told.entry(session).or_default().received = had;
+        }
     }
 
     fn submit(&mut self, peer: usize, sequence: u64, len: usize) {
